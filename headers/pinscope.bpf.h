@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What every probe starts with: kernel types, helpers, and the tags by which an
+ * object describes itself (docs/objects.md).
+ */
+#pragma once
+
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_tracing.h>
+
+#include "types.h"
+#include "hist.h"
+
+#define TAG(text)   __attribute__((btf_decl_tag(text)))
+#define HELP(text)  TAG("help:" text)
+#define NEEDS(what) TAG("needs:" what)
+#define PROTO(text) TAG("proto:" text)
+#define INTERNAL    TAG("internal")
+
+#ifndef VARIANT
+#define VARIANT "default"
+#endif
+
+/* Names the probe, for people; every object has one. The licence is what the helpers ask for. */
+#define PROBE(text) \
+	char LICENSE[] SEC("license") TAG("probe:" text) TAG("variant:" VARIANT) = "GPL"
