@@ -18,6 +18,7 @@
 #define HELP(text)  TAG("help:" text)
 #define NEEDS(what) TAG("needs:" what)
 #define PROTO(text) TAG("proto:" text)
+#define LABEL(name) TAG("label:" name)
 #define INTERNAL    TAG("internal")
 
 #ifndef VARIANT
