@@ -232,15 +232,18 @@ static bool resize_maps(struct bpf_object *object, const char *path, char **opti
 static bool inspect_file(struct kernel *kernel, const char *path, char **options, int n)
 {
 	struct bpf_object *object = bpf_object__open(path);
+	char why[128] = "it has no .BTF section";
 	bool ok = false;
 
+	if (!object)
+		libbpf_strerror(errno, why, sizeof(why));
 	if (object && bpf_object__btf(object))
 		ok = resize_maps(object, path, options, n);
 	else
 		fprintf(stderr,
 			"pinscope: %s is no BPF object with BTF (%s): build it again "
 			"with `make`.\n",
-			path, object ? "it has no .BTF section" : strerror(errno));
+			path, why);
 	if (ok)
 		inspect_object(kernel, object, path);
 	bpf_object__close(object);
