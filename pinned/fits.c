@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "error.h"
 #include "fits.h"
 #include "prototype.h"
+#include "util.h"
 
 #define BTF_DIR	    "/sys/kernel/btf"
 #define HASH_SLOTS  (1 << 16)
@@ -44,40 +46,34 @@ static const char *type_name(const struct btf *btf, __u32 id)
 	return btf__name_by_offset(btf, btf__type_by_id(btf, id)->name_off);
 }
 
-static bool index_names(struct kernel *k)
+static void index_names(struct kernel *k)
 {
 	__u32 n = btf__type_cnt(k->btf), id, *slot;
 
-	k->first = calloc(HASH_SLOTS, sizeof(*k->first));
-	k->next = calloc(n, sizeof(*k->next));
-	if (!k->first || !k->next)
-		return false;
+	k->first = xcalloc(HASH_SLOTS, sizeof(*k->first));
+	k->next = xcalloc(n, sizeof(*k->next));
 	for (id = n - 1; id;
 	     id--) { /* from the back: the first of a name leads its chain */
 		slot = &k->first[hash_name(type_name(k->btf, id))];
 		k->next[id] = *slot;
 		*slot = id;
 	}
-	return true;
 }
 
 struct kernel *kernel_open(void)
 {
 	const char *file = getenv("PINSCOPE_BTF");
-	struct kernel *k = calloc(1, sizeof(*k));
+	struct kernel *k = xcalloc(1, sizeof(*k));
 
-	if (!k)
-		return NULL;
 	k->btf = file ? btf__parse(file, NULL) : btf__load_vmlinux_btf();
 	k->modules_read = file;
-	if (k->btf && index_names(k))
-		return k;
-	fprintf(stderr,
-		"pinscope: cannot read the types of the kernel from %s (%s): it needs a "
-		"kernel built with CONFIG_DEBUG_INFO_BTF=y.\n",
-		file ?: BTF_DIR "/vmlinux", strerror(errno));
-	kernel_close(k);
-	return NULL;
+	if (!k->btf)
+		die(EXIT_FAILED,
+		    "cannot read the types of the kernel from %s (%s): it needs a kernel "
+		    "built with CONFIG_DEBUG_INFO_BTF=y",
+		    file ?: BTF_DIR "/vmlinux", strerror(errno));
+	index_names(k);
+	return k;
 }
 
 void kernel_close(struct kernel *k)

@@ -7,7 +7,7 @@
 
 struct kernel;
 
-/* The running kernel, or the one whose BTF the environment names. NULL: said why on stderr. */
+/* The running kernel, or the one whose BTF the variable PINSCOPE_BTF names. */
 struct kernel *kernel_open(void);
 void kernel_close(struct kernel *k);
 

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "charge.h"
+#include "error.h"
 #include "fits.h"
 #include "verbs.h"
 
@@ -214,40 +215,35 @@ static bool resize_maps(struct bpf_object *object, const char *path, char **opti
 	char name[64];
 	int i;
 
-	for (i = 1; i < n; i += 2) {
+	for (i = 1; i < n; i += 2) { /* the MAP=N of each pair */
 		map = sscanf(options[i], "%63[^=]=%u", name, &entries) == 2
 			      ? bpf_object__find_map_by_name(object, name)
 			      : NULL;
 		if (map && !bpf_map__set_max_entries(map, entries))
 			continue;
-		fprintf(stderr,
-			"pinscope: cannot size a map of %s by \"%s\": write MAP=N, with "
-			"a MAP of it and N at least 1.\n",
-			path, options[i]);
+		complain(EXIT_USAGE,
+			 "cannot size a map of %s by \"%s\": write MAP=N, with "
+			 "a MAP of it and N at least 1",
+			 path, options[i]);
 		return false;
 	}
 	return true;
 }
 
-static bool inspect_file(struct kernel *kernel, const char *path, char **options, int n)
+static void inspect_file(struct kernel *kernel, const char *path, char **options, int n)
 {
 	struct bpf_object *object = bpf_object__open(path);
 	char why[128] = "it has no .BTF section";
-	bool ok = false;
 
 	if (!object)
 		libbpf_strerror(errno, why, sizeof(why));
-	if (object && bpf_object__btf(object))
-		ok = resize_maps(object, path, options, n);
-	else
-		fprintf(stderr,
-			"pinscope: %s is no BPF object with BTF (%s): build it again "
-			"with `make`.\n",
-			path, why);
-	if (ok)
+	if (!object || !bpf_object__btf(object))
+		complain(EXIT_INPUT,
+			 "%s is no BPF object with BTF (%s): build it again with `make`",
+			 path, why);
+	else if (resize_maps(object, path, options, n))
 		inspect_object(kernel, object, path);
 	bpf_object__close(object);
-	return ok;
 }
 
 /* libbpf's own words would stand before our sentence. */
@@ -261,21 +257,16 @@ int cmd_inspect(int argc, char **argv)
 {
 	struct kernel *kernel;
 	int i, options = 0;
-	bool ok = true;
 
-	while (options + 2 < argc && !strcmp(argv[options + 1], "--map-entries"))
+	while (options + 1 < argc && !strcmp(argv[options], "--map-entries"))
 		options += 2;
-	if (options + 1 >= argc) {
-		fprintf(stderr, "usage: pinscope-reader inspect [--map-entries MAP=N]... "
-				"OBJECT...\n");
-		return 2;
-	}
+	if (options >= argc)
+		die(EXIT_USAGE, "inspect which objects? usage: inspect [--map-entries "
+				"MAP=N]... OBJECT...");
 	libbpf_set_print(silent);
 	kernel = kernel_open();
-	if (!kernel)
-		return 1;
-	for (i = options + 1; i < argc; i++)
-		ok &= inspect_file(kernel, argv[i], argv + 1, options);
+	for (i = options; i < argc; i++)
+		inspect_file(kernel, argv[i], argv, options);
 	kernel_close(kernel);
-	return ok ? 0 : 1;
+	return complaints();
 }

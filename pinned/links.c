@@ -8,10 +8,12 @@
 #include <bpf/bpf.h>
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "error.h"
 #include "verbs.h"
 
 /* What an fd of BPF_OBJ_GET is, the kernel says in its name: anon_inode:bpf_link, bpf-prog. */
@@ -26,47 +28,42 @@ static int is_link(int fd)
 	return strstr(name, "link") != NULL;
 }
 
-static int print_link(const char *dir, const char *name)
+static void print_link(const char *dir, const char *name)
 {
 	struct bpf_link_info info = {};
 	__u32 len = sizeof(info);
-	char path[4096];
-	int fd, err = 0;
+	char path[PATH_MAX];
+	int fd;
 
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	fd = bpf_obj_get(path);
-	if (fd < 0 || !is_link(fd) || bpf_obj_get_info_by_fd(fd, &info, &len)) {
-		err = fd < 0 ? errno : EINVAL;
-		fprintf(stderr, "pinscope: program %s is not attached: %s.\n", name,
-			fd < 0 ? strerror(err) : "its pin is no link");
-	} else {
+	if (fd < 0)
+		complain(EXIT_FAILED, "cannot open the link %s: %s", path, reason(errno));
+	else if (!is_link(fd) || bpf_obj_get_info_by_fd(fd, &info, &len))
+		complain(EXIT_FAILED,
+			 "program %s is pinned but not attached: %s is no link", name,
+			 path);
+	else
 		printf("{\"link\":\"%s\",\"id\":%u,\"prog_id\":%u}\n", name, info.id,
 		       info.prog_id);
-	}
 	if (fd >= 0)
 		close(fd);
-	return err;
 }
 
 int cmd_links(int argc, char **argv)
 {
 	struct dirent *file;
-	int failed = 0;
 	DIR *dir;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: pinscope-reader links DIRECTORY\n");
-		return 2;
-	}
-	dir = opendir(argv[1]);
-	if (!dir) {
-		fprintf(stderr, "pinscope: cannot read the links in %s: %s.\n", argv[1],
-			strerror(errno));
-		return 1;
-	}
+	if (argc != 1)
+		die(EXIT_USAGE, "list the links of what? usage: links DIRECTORY");
+	dir = opendir(argv[0]);
+	if (!dir)
+		die(EXIT_FAILED, "cannot read the links in %s: %s", argv[0],
+		    reason(errno));
 	while ((file = readdir(dir)))
-		if (file->d_name[0] != '.' && print_link(argv[1], file->d_name))
-			failed = 1;
+		if (file->d_name[0] != '.')
+			print_link(argv[0], file->d_name);
 	closedir(dir);
-	return failed;
+	return complaints();
 }

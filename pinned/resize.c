@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "error.h"
+#include "util.h"
 #include "verbs.h"
 
 struct file {
@@ -22,24 +24,23 @@ struct file {
 	size_t size;
 };
 
-static bool read_file(struct file *f)
+static void read_file(struct file *f)
 {
 	FILE *in = fopen(f->path, "re");
-	long size;
+	long size = -1;
 
-	if (!in)
-		return false;
-	if (!fseek(in, 0, SEEK_END) && (size = ftell(in)) >= (long)sizeof(Elf64_Ehdr)) {
-		rewind(in);
-		f->size = size;
-		f->data = malloc(size);
-		if (f->data && fread(f->data, 1, size, in) != f->size) {
-			free(f->data);
-			f->data = NULL;
-		}
-	}
+	if (in && !fseek(in, 0, SEEK_END))
+		size = ftell(in);
+	if (size < (long)sizeof(Elf64_Ehdr))
+		die(EXIT_INPUT, "cannot read the object %s: %s", f->path,
+		    strerror(errno));
+	rewind(in);
+	f->size = size;
+	f->data = xmalloc(size);
+	if (fread(f->data, 1, size, in) != f->size)
+		die(EXIT_FAILED, "cannot read the object %s: %s", f->path,
+		    strerror(errno));
 	fclose(in);
-	return f->data;
 }
 
 /* The header of section .BTF within f; libbpf has read the same file, so it is whole. */
@@ -56,23 +57,23 @@ static Elf64_Shdr *btf_section(const struct file *f)
 	return NULL;
 }
 
-static bool write_copy(const struct file *f, const struct btf *btf, const char *to)
+static void write_copy(const struct file *f, const struct btf *btf, const char *to)
 {
 	Elf64_Shdr *section = btf_section(f);
 	__u32 size;
 	const void *types = btf__raw_data(btf, &size);
 	static const char zero[8];
-	size_t pad = -f->size % 8;
-	FILE *out = section && types ? fopen(to, "we") : NULL;
-	bool ok;
+	size_t pad = -f->size % sizeof(zero);
+	FILE *out = fopen(to, "we");
+	bool ok = out;
 
-	if (!out)
-		return false;
 	section->sh_offset = f->size + pad;
 	section->sh_size = size;
-	ok = fwrite(f->data, 1, f->size, out) == f->size &&
-	     fwrite(zero, 1, pad, out) == pad && fwrite(types, 1, size, out) == size;
-	return !fclose(out) && ok;
+	ok = ok && fwrite(f->data, 1, f->size, out) == f->size;
+	ok = ok && fwrite(zero, 1, pad, out) == pad &&
+	     fwrite(types, 1, size, out) == size;
+	if (!ok || fclose(out))
+		die(EXIT_FAILED, "cannot write the object %s: %s", to, strerror(errno));
 }
 
 static struct btf_type *find_map(const struct btf *btf, const char *name)
@@ -120,60 +121,44 @@ static int resize_map(struct btf *btf, const char *name, __u32 entries)
 	return id;
 }
 
-static bool resize(struct btf *btf, char *setting, const char *path)
+static void resize(struct btf *btf, char *setting, const char *path)
 {
 	char *value = strchr(setting, '='), *end;
 	unsigned long entries = value ? strtoul(value + 1, &end, 10) : 0;
 	int err;
 
-	if (!value || *end || !entries || entries > 0x7fffffff) {
-		fprintf(stderr,
-			"pinscope: \"%s\" is not a map and its number of entries: write "
-			"MAP=N.\n",
-			setting);
-		return false;
-	}
+	if (!value || *end || !entries || entries > 0x7fffffff)
+		die(EXIT_USAGE,
+		    "\"%s\" is not a map and its number of entries: write MAP=N",
+		    setting);
 	*value = '\0';
-	if (!find_map(btf, setting)) {
-		fprintf(stderr,
-			"pinscope: %s has no map %s to resize: `pinscope-reader inspect` "
-			"lists its maps.\n",
-			path, setting);
-		return false;
-	}
+	if (!find_map(btf, setting))
+		die(EXIT_USAGE,
+		    "%s has no map %s to resize: `pinscope list --json` names its maps",
+		    path, setting);
 	err = resize_map(btf, setting, entries);
 	if (err < 0)
-		fprintf(stderr, "pinscope: cannot resize map %s of %s: %s.\n", setting,
-			path, strerror(-err));
-	return err > 0;
+		die(EXIT_FAILED, "cannot resize map %s of %s: %s", setting, path,
+		    strerror(-err));
 }
 
 int cmd_resize(int argc, char **argv)
 {
-	struct file f = {.path = argc > 1 ? argv[1] : NULL};
+	struct file f = {.path = argv[0]};
 	struct btf *btf;
-	bool ok = true;
 	int i;
 
-	if (argc < 4) {
-		fprintf(stderr, "usage: pinscope-reader resize OBJECT COPY MAP=N...\n");
-		return 2;
-	}
+	if (argc < 3)
+		die(EXIT_USAGE, "resize what? usage: resize OBJECT COPY MAP=N...");
 	btf = btf__parse_elf(f.path, NULL);
-	if (!btf || !read_file(&f)) {
-		fprintf(stderr, "pinscope: cannot read the types of %s: %s.\n", f.path,
-			strerror(errno));
-		btf__free(btf);
-		return 1;
-	}
-	for (i = 3; ok && i < argc; i++)
-		ok = resize(btf, argv[i], f.path);
-	if (ok && !write_copy(&f, btf, argv[2])) {
-		fprintf(stderr, "pinscope: cannot write %s: %s.\n", argv[2],
-			strerror(errno));
-		ok = false;
-	}
+	if (!btf)
+		die(EXIT_INPUT, "cannot read the types of the object %s: %s", f.path,
+		    strerror(errno));
+	read_file(&f);
+	for (i = 2; i < argc; i++)
+		resize(btf, argv[i], f.path);
+	write_copy(&f, btf, argv[1]);
 	free(f.data);
 	btf__free(btf);
-	return ok ? 0 : 1;
+	return EXIT_DONE;
 }
