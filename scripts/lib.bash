@@ -234,7 +234,8 @@ loaded_probes() {
 	local dir
 	for dir in "$ROOT"/*/; do
 		dir=${dir%/}
-		[[ $dir == *-* ]] || printf '%s\n' "${dir##*/}"
+		dir=${dir##*/}
+		[[ $dir == *-* ]] || printf '%s\n' "$dir"
 	done
 }
 
