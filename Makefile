@@ -57,6 +57,12 @@ $(READER): $(READER_OBJECTS)
 	$(say) LINK $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lbpf -ljansson -lm -o $@
 
+# Both ends of any TCP conversation, for the tests.
+$(B)/tests/traffic: $(wildcard tests/live/traffic/*.c tests/live/traffic/*.h)
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(WARN) -std=gnu11 -D_GNU_SOURCE $(filter %.c,$^) $(LDFLAGS) -o $@
+
 .PHONY: clean
 clean: ## remove what was built
 	$(Q)rm -rf $(B)
