@@ -16,8 +16,11 @@ const struct verb verbs[] = {
 	{"set", " PROBE KEY=VALUE...", "",
 	 "Changes the live configuration: all of the values, or none if one is wrong.",
 	 cmd_set},
-	{"inspect", " OBJECT...", "j",
+	{"inspect", " [--map-entries MAP=N]... OBJECT...", "",
 	 "What an object needs of the kernel, and what it declares.", cmd_inspect},
+	{"resize", " OBJECT COPY MAP=N...", "", "A copy of an object, with other map sizes.",
+	 cmd_resize},
+	{"links", " DIRECTORY", "", "The links pinned in a directory.", cmd_links},
 	{},
 };
 

@@ -41,7 +41,8 @@ static struct collect *collector(const struct print *p, struct bound *b)
 	bool cut = p->query->limited && p->schema->n_labels;
 	bool order = b->sort.column;
 
-	if (!order && (p->to->sorted || cut))
+	/* Members of a struct are in the order their author chose. */
+	if (!order && p->schema->parts == 1 && (p->to->sorted || cut))
 		order = operand_default(p->schema, &b->sort);
 	if (!order && !cut)
 		return NULL;
