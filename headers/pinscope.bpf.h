@@ -18,6 +18,7 @@
 #define HELP(text)  TAG("help:" text)
 #define NEEDS(what) TAG("needs:" what)
 #define PROTO(text) TAG("proto:" text)
+#define LABEL(name) TAG("label:" name)
 #define INTERNAL    TAG("internal")
 
 #ifndef VARIANT
@@ -25,5 +26,4 @@
 #endif
 
 /* Names the probe, for people; every object has one. The licence is what the helpers ask for. */
-#define PROBE(text) \
-	char LICENSE[] SEC("license") TAG("probe:" text) TAG("variant:" VARIANT) = "GPL"
+#define PROBE(text) char LICENSE[] SEC("license") TAG("probe:" text) TAG("variant:" VARIANT) = "GPL"

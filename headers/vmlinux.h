@@ -119,6 +119,10 @@ struct inet_sock {
 struct msghdr;
 struct page;
 
+struct bpf_map {
+	u32 max_entries;
+};
+
 #pragma clang attribute pop
 
 #define AF_INET	 2

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A table of rows found by the address of a kernel object (a socket), in a plain array map.
+ *
+ * Why not a hash map, or socket storage: a found row costs about 20 instructions here, 58
+ * (6.12) to 82 (6.1) in BPF_MAP_TYPE_SK_STORAGE, which 5.10 does not offer to tracing programs
+ * and which no reader can walk, and 135 to 155 in a hash with an 8-byte key (docs/cost.md). A
+ * probe that meets a row at each send, segment and read pays that three times a request.
+ *
+ * A row lives within SLOT_WINDOW places of its owner's home. Taking a place is decided by
+ * inserting its index in a small hash, `claims`, which works on every kernel (5.10 has no
+ * compare-and-exchange). Everything that touches one owner's row must be serialised by the
+ * owner's own lock; rows of different owners need no order.
+ *
+ * A freed row keeps its numbers until its place is needed, so that what has just ended can
+ * still be read; the caller folds it somewhere before it uses the place again.
+ */
+#pragma once
+
+#include "pinscope.bpf.h"
+
+#define SLOT_WINDOW 8
+#define SLOT_FREED  1ULL /* `owner` of a row that has ended */
+
+/* The first member of a row. */
+struct slot {
+	u64 owner; /* 0: never used */
+	u32 index;
+	u32 pad;
+} INTERNAL;
+
+static __always_inline u32 slots_size(void *table)
+{
+	return ((struct bpf_map *)table)->max_entries;
+}
+
+static __always_inline u32 slot_home(u64 owner, u32 size)
+{
+	u32 hash;
+
+	/* The verifier forbids arithmetic on a pointer, but a 32-bit copy of it is a number. */
+	asm volatile("%0 = %1" : "=&w"(hash) : "w"((u32)owner));
+	hash = (hash >> 6) * 0x9e3779b1; /* multiplicative hashing, Knuth 6.4 */
+	return (u64)hash * size >> 32;
+}
+
+static __always_inline u32 slot_next(u32 at, u32 size)
+{
+	return at + 1 < size ? at + 1 : 0;
+}
+
+/* The other places of the window; out of line, because the first is nearly always right. */
+static __noinline void *slot_search(void *table, u64 owner, u32 at, u32 size)
+{
+	for (int i = 1; i < SLOT_WINDOW; i++) {
+		struct slot *slot;
+
+		at = slot_next(at, size);
+		slot = bpf_map_lookup_elem(table, &at);
+		if (slot && slot->owner == owner)
+			return slot;
+	}
+	return NULL;
+}
+
+/* The row of `owner`, or NULL. */
+static __always_inline void *slot_find(void *table, u64 owner)
+{
+	u32 size = slots_size(table), at = slot_home(owner, size);
+	struct slot *slot = bpf_map_lookup_elem(table, &at);
+
+	if (slot && slot->owner == owner)
+		return slot;
+	return slot_search(table, owner, at, size);
+}
+
+/*
+ * A place for `owner`, or NULL if the window is full of rows in use. The caller initialises
+ * the rest of the row and then sets slot->owner, which makes it found; a place that held a
+ * row which has ended still holds it (slot->owner is SLOT_FREED).
+ */
+static __always_inline void *slot_claim(void *table, void *claims, u64 owner)
+{
+	u32 size = slots_size(table), at = slot_home(owner, size);
+
+	/* First a place never used, then one whose row has ended. */
+	for (int i = 0; i < 2 * SLOT_WINDOW; i++) {
+		u64 vacant = i < SLOT_WINDOW ? 0 : SLOT_FREED;
+		struct slot *slot = bpf_map_lookup_elem(table, &at);
+
+		if (slot && slot->owner == vacant &&
+		    !bpf_map_update_elem(claims, &at, &owner, BPF_NOEXIST)) {
+			slot->index = at;
+			return slot;
+		}
+		at = i == SLOT_WINDOW - 1 ? slot_home(owner, size) : slot_next(at, size);
+	}
+	return NULL;
+}
+
+static __always_inline void slot_free(struct slot *slot, void *claims)
+{
+	u32 at = slot->index;
+
+	slot->owner = SLOT_FREED;
+	bpf_map_delete_elem(claims, &at);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What a printer is: it gets the same rows as any other. */
+#pragma once
+
+#include "model.h"
+#include "out.h"
+#include "query.h"
+
+struct print {
+	const struct printer *to;
+	struct out out;
+	struct source *source;
+	const struct query *query;
+	/* The map at hand. */
+	struct probe *probe;
+	const struct schema *schema;
+	u64 rows, left_out; /* printed; and not, because of --top */
+	u64 all_rows;	    /* of all maps so far */
+	void *state;	    /* the printer's own */
+};
+
+struct printer {
+	bool sorted; /* by the default field when no other is asked for */
+	void (*begin)(struct print *p);
+	void (*begin_probe)(struct print *p); /* or NULL */
+	void (*begin_map)(struct print *p);
+	void (*row)(struct print *p, const struct row *row);
+	void (*end_map)(struct print *p);
+	void (*end_probe)(struct print *p); /* or NULL */
+	void (*end)(struct print *p);
+};
+
+extern const struct printer text_printer, json_printer, tsv_printer, prometheus_printer;
+const struct printer *printer_for(int output);
+
+/* Gives what the query wants of the source to the printer, on stdout. */
+void view(struct source *source, const struct query *query,
+	  const struct printer *printer);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* From a BTF type to columns. */
+#pragma once
+
+#include <bpf/btf.h>
+
+#include "model.h"
+
+struct layout {
+	const struct btf *btf;
+	const char *map, *path; /* for what is said when it does not work */
+	struct column *columns;
+	unsigned int count, n_key;
+	enum part part;
+	bool config;
+	s64 limit; /* the size of what is laid out */
+};
+
+/* Damaged BTF gives "" and NULL here, never a wild pointer. */
+const char *string_at(const struct btf *btf, u32 offset);
+const char *type_name(const struct btf *btf, const struct btf_type *t);
+const struct btf_type *resolved(const struct btf *btf, u32 id);
+
+bool layout_key(struct layout *l, u32 id, bool array);
+bool layout_value(struct layout *l, u32 id);
+bool layout_config(struct layout *l, u32 id);

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* From a source through a query to a printer. */
+#include <math.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "collect.h"
+#include "error.h"
+#include "options.h"
+#include "pinned.h"
+#include "print.h"
+#include "verbs.h"
+
+struct flow {
+	struct print *print;
+	struct bound bound;
+	struct collect *collect; /* NULL: rows go straight to the printer */
+};
+
+static void give_row(struct print *p, const struct row *row)
+{
+	p->rows++;
+	p->to->row(p, row);
+}
+
+static void take_row(void *arg, const struct row *row)
+{
+	struct flow *f = arg;
+
+	if (f->bound.n_tests && !bound_accepts(&f->bound, row))
+		return;
+	if (f->collect)
+		collect_add(f->collect, row);
+	else
+		give_row(f->print, row);
+}
+
+/* Rows must be kept to be put in order or cut; else they stream. */
+static struct collect *collector(const struct print *p, struct bound *b)
+{
+	bool cut = p->query->limited && p->schema->n_labels;
+	bool order = b->sort.column;
+
+	if (!order && (p->to->sorted || cut))
+		order = operand_default(p->schema, &b->sort);
+	if (!order && !cut)
+		return NULL;
+	return collect_open(p->schema, &b->sort, cut ? p->query->top : ~0ULL);
+}
+
+static void view_map(struct print *p, struct schema *schema)
+{
+	struct flow f = {.print = p};
+
+	p->schema = schema;
+	p->rows = p->left_out = 0;
+	if (!query_bind(p->query, schema, &f.bound))
+		return;
+	f.collect = collector(p, &f.bound);
+	p->to->begin_map(p);
+	p->source->walk(p->source, p->probe, schema, take_row, &f);
+	if (f.collect) {
+		p->left_out = collect_finish(f.collect);
+		for (u32 i = 0; i < f.collect->count; i++) {
+			struct row row = collect_row(f.collect, i);
+
+			give_row(p, &row);
+		}
+		collect_close(f.collect);
+	}
+	p->to->end_map(p);
+	p->all_rows += p->rows;
+	bound_free(&f.bound);
+}
+
+void view(struct source *source, const struct query *query, const struct printer *printer)
+{
+	struct print p = {.to = printer, .source = source, .query = query};
+
+	query_check(query, source);
+	source->host.partial |= query->n_maps || query->n_filters || query->limited;
+	out_open(&p.out, STDOUT_FILENO);
+	printer->begin(&p);
+	for (unsigned int i = 0; i < source->n_probes; i++) {
+		p.probe = &source->probes[i];
+		if (printer->begin_probe)
+			printer->begin_probe(&p);
+		for (unsigned int j = 0; j < p.probe->n_maps; j++)
+			if (query_wants(query, &p.probe->maps[j]))
+				view_map(&p, &p.probe->maps[j]);
+		if (printer->end_probe)
+			printer->end_probe(&p);
+	}
+	printer->end(&p);
+	out_close(&p.out);
+}
+
+const struct printer *printer_for(int output)
+{
+	static const struct printer *const printers[] = {
+		[OUTPUT_TEXT] = &text_printer,
+		[OUTPUT_JSON] = &json_printer,
+		[OUTPUT_TSV] = &json_printer,
+		[OUTPUT_PROMETHEUS] = &json_printer,
+	};
+
+	return printers[output];
+}
+
+int cmd_dump(int argc, char **argv)
+{
+	struct options opt = parse_options("dump", &argc, &argv);
+	struct source source;
+
+	pinned_source(&source, argv, argc);
+	view(&source, &opt.query,
+	     printer_for(opt.how == OUTPUT_TEXT ? OUTPUT_JSON : opt.how));
+	return complaints();
+}
+
+int cmd_show(int argc, char **argv)
+{
+	struct options opt = parse_options("show", &argc, &argv);
+	struct source source;
+
+	if (!argc)
+		misused("show");
+	pinned_source(&source, argv, argc);
+	view(&source, &opt.query, &text_printer);
+	return complaints();
+}
