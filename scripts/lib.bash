@@ -24,7 +24,7 @@ BPFFS=${BPFFS%/}
 ROOT=$BPFFS/pinscope
 RUN=${PINSCOPE_RUN:-/run/pinscope}
 BPFTOOL=${PINSCOPE_BPFTOOL:-bpftool}
-export PINSCOPE_BPFFS=$BPFFS PINSCOPE_RUN=$RUN LC_ALL=C
+export PINSCOPE_BPFFS=$BPFFS PINSCOPE_RUN=$RUN
 umask 027
 
 # The one place that knows a checkout (scripts/) from an installation (PREFIX/libexec/pinscope).
@@ -78,7 +78,7 @@ attempt() {
 		return
 	fi
 	((!VERBOSE)) || printf '%s\n' "${line% }" >&2
-	OUTPUT=$("$@" 2>&1) || status=$?
+	OUTPUT=$(LC_ALL=C "$@" 2>&1) || status=$?
 	((!VERBOSE)) || [[ -z $OUTPUT || $OUTPUT == null ]] || printf '%s\n' "$OUTPUT" >&2
 	STEP=$((STEP + 1))
 	[[ ${PINSCOPE_KILL_AFTER-} != "$STEP" ]] || kill -KILL $$
@@ -89,11 +89,38 @@ run() {
 	attempt "$@" || die "${OUTPUT:-\`$*\` failed}"
 }
 
-# ---- what must be there
+# ---- what must be there; `doctor` asks for all of it
+
+need_jq() {
+	command -v jq >/dev/null || die "jq is not installed: install the package jq"
+}
 
 need_reader() {
-	[[ -x $READER ]] || die "the reader $READER is not built: run \`make\` first"
-	command -v jq >/dev/null || die "jq is not installed: install the package jq"
+	[[ -x $READER ]] || die "the reader $READER is not built: run \`make\`"
+}
+
+need_bpftool() {
+	command -v "$BPFTOOL" >/dev/null || die "bpftool is not installed: install the package bpftool, 7.2 or newer"
+}
+
+# Too slow for each load, which asks only when bpftool has failed.
+need_autoattach() {
+	local help
+	help=$("$BPFTOOL" prog help 2>&1) || true
+	[[ $help == *autoattach* ]] ||
+		die "this bpftool cannot attach what it loads (it knows no \"autoattach\"): install 7.2 or newer (Debian 12: from backports), or name one in PINSCOPE_BPFTOOL"
+}
+
+need_btf() {
+	[[ -r /sys/kernel/btf/vmlinux ]] ||
+		die "the kernel does not describe its types (there is no /sys/kernel/btf/vmlinux): use a kernel built with CONFIG_DEBUG_INFO_BTF=y"
+}
+
+need_no_lockdown() {
+	local mode=
+	[[ ! -r /sys/kernel/security/lockdown ]] || read -r mode </sys/kernel/security/lockdown
+	[[ $mode != *'[confidentiality]'* ]] ||
+		die "the kernel is locked down (confidentiality mode), so that no program may read its memory: boot it with lockdown=integrity or without"
 }
 
 # The capabilities of this process, as a number.
@@ -108,7 +135,7 @@ need_caps() {
 	local caps want=$((1 << 38 | 1 << 39)) # CAP_PERFMON, CAP_BPF
 	caps=$(capabilities)
 	((caps >> 21 & 1 || (caps & want) == want)) && return # CAP_SYS_ADMIN has both
-	((EUID)) && die "changing probes needs root: run \`sudo pinscope ${VERB_FILE##*/} ...\`"
+	((EUID)) && die "changing probes needs root: run \`sudo pinscope ...\`"
 	die "this root lacks CAP_BPF and CAP_PERFMON, as in a container: run pinscope on the host, or give the container both"
 }
 
@@ -126,17 +153,35 @@ bpffs_options() {
 need_bpffs() {
 	local options
 	options=$(bpffs_options)
-	case $options in
-	'') die "no bpffs is mounted on $BPFFS: run \`mount -t bpf bpf $BPFFS\`" ;;
-	ro | ro,*) die "the bpffs on $BPFFS is mounted read-only: run \`mount -o remount,rw $BPFFS\`" ;;
-	esac
+	[[ $options ]] || die "no bpffs is mounted on $BPFFS: run \`mount -t bpf bpf $BPFFS\`"
 }
 
-need_writable() {
+need_writable_bpffs() {
+	need_bpffs
+	[[ ,$(bpffs_options), != *,ro,* ]] ||
+		die "the bpffs on $BPFFS is mounted read-only: run \`mount -o remount,rw $BPFFS\`"
+}
+
+need_run() {
+	local dir=$RUN
+	[[ -d $dir ]] || dir=${dir%/*}
+	[[ -w $dir ]] || die "cannot write to $dir, where load keeps the objects it loaded: mount it writable, or name another directory in PINSCOPE_RUN"
+}
+
+need_to_change() {
 	need_caps
+	need_writable_bpffs
+	need_run
+}
+
+# Whoever may not look into the pin root cannot know what is loaded.
+need_to_read() {
 	need_bpffs
 	need_reader
-	command -v "$BPFTOOL" >/dev/null || die "bpftool is not installed: install the package bpftool (7.2 or newer)"
+	[[ -x $BPFFS && (! -d $ROOT || -x $ROOT) ]] ||
+		die "only root and group $(reading_group) may read what is loaded: run \`sudo pinscope ...\`, or join the group"
+	[[ $(loaded_probes) ]] ||
+		die "nothing is loaded: \`pinscope list\` shows what could be" "$EXIT_ABSENT"
 }
 
 # ---- one writer at a time
@@ -250,4 +295,28 @@ human() {
 	else
 		echo "$(((kib + 512) / 1024)) MiB"
 	fi
+}
+
+# The group that may read: as asked for, else pinscope if the machine has it.
+reading_group() {
+	if [[ ${PINSCOPE_GROUP-} ]]; then
+		echo "$PINSCOPE_GROUP"
+	elif getent group pinscope >/dev/null; then
+		echo pinscope
+	else
+		echo root
+	fi
+}
+
+# ---- verbs of the reader
+
+# What the reader says of the options of its verb.
+reader_options() {
+	"$READER" "$1" --help | tail -n +3
+}
+
+# read_pins VERB ARGUMENT...: for the verbs that only read.
+read_pins() {
+	need_to_read
+	exec "$READER" "$@"
 }

@@ -126,6 +126,27 @@ assert_sentence() {
 	assert_loaded load_exec 2
 }
 
+@test "R16: CAP_BPF and CAP_PERFMON are enough" {
+	run -0 setpriv --bounding-set -all,+bpf,+perfmon "$PINSCOPE" load load_exec
+	assert_loaded load_exec 2
+	run -0 setpriv --bounding-set -all,+bpf,+perfmon "$PINSCOPE" unload load_exec
+	assert_no_trace
+}
+
+@test "R15: the group may read, and nobody else" {
+	local out="$BATS_TEST_TMPDIR/out"
+	as() { setpriv --reuid 65534 --regid 65534 --groups "$1" "${@:2}" >"$out" 2>&1; }
+	chmod a+rx "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "${BATS_FILE_TMPDIR%/*}"
+	PINSCOPE_GROUP=daemon "$PINSCOPE" load load_exec
+	as daemon ls "$ROOT/load_exec/maps" "$PINSCOPE_RUN/load_exec.bpf.o"
+	as daemon cat "$ROOT/load_exec/maps/processes" # the kernel prints maps that have BTF
+	! as nogroup cat "$ROOT/load_exec/maps/processes"
+	! as daemon bpftool map update pinned "$ROOT/load_exec/maps/processes" key 0 value 0
+	! as daemon ls "$ROOT/load_exec/links/ld_exec/"
+	! as daemon rm -f "$ROOT/load_exec/maps/processes"
+	! as nogroup ls "$ROOT"
+}
+
 @test "R2: load killed after any step is recovered by load and by unload" {
 	local step recover
 	for recover in "unload all" "load load_exec"; do
