@@ -34,6 +34,7 @@
 #include "conn.bpf.h"
 #include "config.bpf.h"
 #include "slots.bpf.h"
+#include "text.bpf.h"
 
 PROBE("TCP request latency at both ends, and how long data waits to be read");
 
@@ -548,5 +549,32 @@ int BPF_PROG(tcp_end, struct sock *sk)
 	} else {
 		bpf_map_delete_elem(&spill, &key);
 	}
+	return 0;
+}
+
+SEC("iter/bpf_map_elem")
+int conns_text(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct row *row = ctx->value;
+	struct stats *stats;
+	comm_t comm;
+
+	if (!ctx->meta->seq_num)
+		BPF_SEQ_PRINTF(seq, "netns local remote role state pid comm sends segments reads "
+				    "count mean_ns max_ns read_count read_mean_ns read_max_ns\n");
+	if (!row || !row->slot.owner)
+		return 0;
+	stats = &row->stats;
+	comm = text_comm(&row->comm);
+	BPF_SEQ_PRINTF(seq, "%u ", row->conn.netns);
+	text_end(seq, &row->conn.local, row->conn.lport);
+	text_end(seq, &row->conn.remote, row->conn.rport);
+	BPF_SEQ_PRINTF(seq, "%s %s %u %s", row->role == ROLE_SERVER ? "server" : "client",
+		       row->state == STATE_OPEN ? "open" : "closed", row->pid, comm.name);
+	BPF_SEQ_PRINTF(seq, " %llu %llu %llu", stats->sends, stats->segments, stats->reads);
+	text_latency(seq, &stats->latency);
+	text_latency(seq, &stats->read_delay);
+	BPF_SEQ_PRINTF(seq, "\n");
 	return 0;
 }

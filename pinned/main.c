@@ -18,6 +18,8 @@ const struct verb verbs[] = {
 	 "What an object needs of the kernel, and what it declares.", cmd_inspect},
 	{"resize", " OBJECT COPY MAP=N...", "", "A copy of an object, with other map sizes.",
 	 cmd_resize},
+	{"iterate", " PROGRAM MAP FILE", "", "Pins an iterator: cat FILE prints the map.",
+	 cmd_iterate},
 	{"links", " DIRECTORY", "", "The links pinned in a directory.", cmd_links},
 	{},
 };

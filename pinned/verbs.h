@@ -18,4 +18,5 @@ int cmd_diff(int argc, char **argv);
 int cmd_tail(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
 int cmd_resize(int argc, char **argv);
+int cmd_iterate(int argc, char **argv);
 int cmd_links(int argc, char **argv);
