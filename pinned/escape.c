@@ -71,7 +71,7 @@ void escape_json(struct out *o, const char *text, size_t n)
 			return;
 		len = utf8_length((const u8 *)text, n);
 		if (!len)
-			out_str(o, "\xef\xbf\xbd");
+			out_printf(o, "\\\\x%02x", (u8)*text);
 		else if (*text == '"' || *text == '\\')
 			out_printf(o, "\\%c", *text);
 		else if (len == 1)
@@ -105,8 +105,8 @@ static void escape_exposed(struct out *o, const char *text, size_t n, const char
 			out_printf(o, "\\%c", *text);
 		else if (*text == '\n')
 			out_str(o, "\\n");
-		else if (len < 2) /* legal as it is, but not worth the risk further on */
-			out_str(o, "\xef\xbf\xbd");
+		else if (len < 2) /* controls are legal, but not worth the risk further on */
+			out_printf(o, "\\\\x%02x", (u8)*text);
 		else
 			out_bytes(o, text, len);
 		text += len ?: 1;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Text from outside (comm, interface, path) made safe for where it lands. Nothing
- * else in the reader writes such text.
+ * else in the reader writes such text. A byte that is no valid UTF-8 becomes the four
+ * characters \xNN, so that different names stay different.
  */
 #pragma once
 
@@ -13,7 +14,7 @@ static inline bool terminal_safe(char c)
 	return c >= ' ' && c < 0x7f;
 }
 
-/* Inside the quotes of a JSON string: always valid UTF-8; a byte that is none becomes U+FFFD. */
+/* Inside the quotes of a JSON string: always valid UTF-8. */
 void escape_json(struct out *o, const char *text, size_t n);
 /* With the quotes. */
 void escape_json_string(struct out *o, const char *text);

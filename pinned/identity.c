@@ -69,6 +69,10 @@ static void map(struct out *o, const struct schema *s)
 	member_string(o, "kind", map_kind_name(s->kind));
 	if (s->help)
 		member_string(o, "help", s->help);
+	if (s->losses) {
+		member(o, "losses");
+		out_str(o, "true");
+	}
 	columns(o, "labels", s->labels, s->n_labels);
 	key_names(o, s);
 	columns(o, "fields", s->fields, s->n_fields);
@@ -98,7 +102,7 @@ static void programs(struct out *o, const struct probe *probe)
 	out_char(o, '}');
 }
 
-static void one_probe(struct out *o, const struct probe *probe)
+static void one_probe(struct out *o, const struct probe *probe, const struct query *query)
 {
 	out_char(o, '{');
 	member_string(o, "probe", probe->name);
@@ -106,7 +110,8 @@ static void one_probe(struct out *o, const struct probe *probe)
 	programs(o, probe);
 	open_object(o, "maps");
 	for (unsigned int i = 0; i < probe->n_maps; i++)
-		map(o, &probe->maps[i]);
+		if (query_wants(query, &probe->maps[i]))
+			map(o, &probe->maps[i]);
 	out_char(o, '}');
 	open_object(o, "config");
 	for (unsigned int i = 0; i < probe->n_settings; i++) {
@@ -137,6 +142,7 @@ void json_identity(struct print *p)
 	if (p->source->seconds) {
 		member(o, "seconds");
 		out_real(o, p->source->seconds, 9);
+		member_u64(o, "since_realtime_ns", p->source->since);
 	}
 	if (host->partial) {
 		member(o, "partial");
@@ -147,7 +153,7 @@ void json_identity(struct print *p)
 	for (unsigned int i = 0; i < p->source->n_probes; i++) {
 		if (i)
 			out_char(o, ',');
-		one_probe(o, &p->source->probes[i]);
+		one_probe(o, &p->source->probes[i], p->query);
 	}
 	out_str(o, "]}\n");
 }

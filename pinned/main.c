@@ -8,9 +8,11 @@
 #include "verbs.h"
 
 const struct verb verbs[] = {
+	{"show", " PROBE...", "msnf", "Histograms and tables, for eyes.", cmd_show},
 	{"dump", " [PROBE]...", "jtpmsnf",
 	 "All rows of what is loaded, for pipes: JSON unless told.", cmd_dump},
-	{"show", " PROBE...", "msnf", "Histograms and tables, for eyes.", cmd_show},
+	{"diff", " BEFORE AFTER", "jtmsnf",
+	 "What happened between two snapshots (outputs of `dump --json`; - is stdin).", cmd_diff},
 	{"get", " PROBE [KEY]...", "j", "The live configuration, as `set` takes it.", cmd_get},
 	{"set", " PROBE KEY=VALUE...", "",
 	 "Changes the live configuration: all of the values, or none if one is wrong.", cmd_set},

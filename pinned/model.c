@@ -108,7 +108,8 @@ void column_kind(const struct column *c, char kind[32])
 			 c->format == FMT_ADDRESS  ? "address"
 			 : c->format == FMT_PREFIX ? "prefix"
 			 : c->format == FMT_PORT   ? "port"
-			 : c->format <= FMT_SIGNED ? "number"
+			 : c->format == FMT_SIGNED ? "signed"
+			 : c->format == FMT_NUMBER ? "number"
 						   : "text");
 	else if (c->format == FMT_SIGNED)
 		snprintf(kind, 32, "signed%s", unit_suffix(c->unit));

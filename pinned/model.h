@@ -132,6 +132,9 @@ struct source {
 	/* Gives every row of a map to fn; the row is valid during the call. */
 	void (*walk)(struct source *source, struct probe *probe, struct schema *map, row_fn *fn,
 		     void *arg);
+	/* The rows of a difference that the later reading does not have; NULL: no difference. */
+	void (*walk_gone)(struct source *source, struct schema *map, row_fn *fn, void *arg);
+	u64 since; /* when the earlier reading was, wall clock */
 	void *own; /* of a source that needs it */
 };
 

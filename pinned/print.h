@@ -15,6 +15,7 @@ struct print {
 	struct probe *probe;
 	const struct schema *schema;
 	u64 rows, left_out; /* printed; and not, because of --top */
+	u64 gone;	    /* rows of a difference that the later reading does not have */
 	u64 all_rows;	    /* of all maps so far */
 	unsigned int pass;  /* see printer.passes */
 	void *state;	    /* the printer's own */
@@ -29,6 +30,7 @@ struct printer {
 	void (*begin_probe)(struct print *p);
 	void (*begin_map)(struct print *p);
 	void (*row)(struct print *p, const struct row *row);
+	void (*gone)(struct print *p, const struct row *row); /* of a difference */
 	void (*end_map)(struct print *p);
 	void (*end_probe)(struct print *p);
 	void (*end)(struct print *p);

@@ -265,6 +265,27 @@ static void json_row(struct print *p, const struct row *row)
 	out_piece(o, &pieces->last);
 }
 
+/* Only its labels: what it counted between the two readings is not known. */
+static void json_gone(struct print *p, const struct row *row)
+{
+	const struct schema *s = p->schema;
+	struct out *o = &p->out;
+
+	out_str(o, "{\"type\":\"gone\",\"probe\":");
+	escape_json_string(o, s->probe);
+	out_str(o, ",\"map\":");
+	escape_json_string(o, s->name);
+	out_str(o, ",\"labels\":{");
+	for (unsigned int i = 0; i < s->n_labels; i++) {
+		if (i)
+			out_char(o, ',');
+		escape_json_string(o, s->labels[i].key);
+		out_char(o, ':');
+		json_label(o, &s->labels[i], row);
+	}
+	out_str(o, "}}\n");
+}
+
 static void json_end(struct print *p)
 {
 	out_printf(&p->out, "{\"type\":\"end\",\"rows\":%llu}\n", (unsigned long long)p->all_rows);
@@ -274,6 +295,7 @@ const struct printer json_printer = {
 	.begin = json_identity,
 	.begin_map = json_begin_map,
 	.row = json_row,
+	.gone = json_gone,
 	.end_map = json_end_map,
 	.end = json_end,
 };

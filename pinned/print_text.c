@@ -74,6 +74,12 @@ static void text_end_map(struct print *p)
 		table_print(p->state, o);
 	if (!p->rows)
 		out_str(o, "  no rows\n");
+	if (p->gone) {
+		out_str(o, "  gone: ");
+		print_grouped(o, p->gone);
+		out_str(o, p->gone == 1 ? " row of the earlier snapshot\n"
+					: " rows of the earlier snapshot\n");
+	}
 	if (p->left_out) {
 		out_str(o, "  ... ");
 		print_grouped(o, p->left_out);

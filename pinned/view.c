@@ -64,6 +64,15 @@ static void give_collected(struct print *p, const struct collect *collect)
 	}
 }
 
+static void gone_row(void *arg, const struct row *row)
+{
+	struct print *p = arg;
+
+	p->gone++;
+	if (p->to->gone)
+		p->to->gone(p, row);
+}
+
 static void view_map(struct print *p, struct schema *schema)
 {
 	unsigned int passes = p->to->passes ? p->to->passes(schema) : 1;
@@ -85,6 +94,9 @@ static void view_map(struct print *p, struct schema *schema)
 			give_collected(p, f.collect);
 		else
 			p->source->walk(p->source, p->probe, schema, take_row, &f);
+		p->gone = 0;
+		if (p->source->walk_gone)
+			p->source->walk_gone(p->source, schema, gone_row, p);
 		call(p->to->end_map, p);
 	}
 	p->all_rows += p->rows;
@@ -98,7 +110,7 @@ void view(struct source *source, const struct query *query, const struct printer
 	struct print p = {.to = printer, .source = source, .query = query};
 
 	query_check(query, source);
-	source->host.partial |= query->n_maps || query->n_filters || query->limited;
+	source->host.partial |= query->n_filters || query->limited;
 	out_open(&p.out, STDOUT_FILENO);
 	call(printer->begin, &p);
 	for (unsigned int i = 0; i < source->n_probes; i++) {
