@@ -20,6 +20,14 @@ shelf_build() {
 		PROBES="$(cd "$REPO/tests/fixture" && printf '%s\n' load_*.bpf.c | sed 's/\.bpf\.c//')" all
 }
 
+# shelf_variation DIRECTORY SED: a shelf whose load_exec was edited.
+shelf_variation() {
+	mkdir -p "$1/bpf"
+	ln -s "$REPO/headers" "$1/headers"
+	sed "$2" "$REPO/tests/fixture/load_exec.bpf.c" >"$1/bpf/load_exec.bpf.c"
+	make -s -C "$1" -f "$REPO/Makefile" READER= all
+}
+
 # shelf_up: sets PINSCOPE_*; to be called in setup_file.
 shelf_up() {
 	((EUID == 0)) || skip "needs root to load probes"
