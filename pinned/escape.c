@@ -91,10 +91,10 @@ void escape_json_string(struct out *o, const char *text)
 	out_char(o, '"');
 }
 
-void escape_prometheus(struct out *o, const char *text, size_t n)
+static void escape_exposed(struct out *o, const char *text, size_t n, const char *special)
 {
 	while (n) {
-		size_t run = plain_run(text, n, "\"\\"), len;
+		size_t run = plain_run(text, n, special), len;
 
 		out_bytes(o, text, run);
 		text += run;
@@ -102,7 +102,7 @@ void escape_prometheus(struct out *o, const char *text, size_t n)
 		if (!n)
 			return;
 		len = utf8_length((const u8 *)text, n);
-		if (*text == '"' || *text == '\\')
+		if (*text == special[0] || *text == special[1])
 			out_printf(o, "\\%c", *text);
 		else if (*text == '\n')
 			out_str(o, "\\n");
@@ -113,6 +113,16 @@ void escape_prometheus(struct out *o, const char *text, size_t n)
 		text += len ?: 1;
 		n -= len ?: 1;
 	}
+}
+
+void escape_prometheus(struct out *o, const char *text, size_t n)
+{
+	escape_exposed(o, text, n, "\"\\");
+}
+
+void escape_help(struct out *o, const char *text, size_t n)
+{
+	escape_exposed(o, text, n, "\\\\");
 }
 
 static void escape_visible(struct out *o, const char *text, size_t n)

@@ -7,11 +7,6 @@
 #include "text.h"
 #include "units.h"
 
-static void text_begin(struct print *p)
-{
-	(void)p;
-}
-
 static void text_begin_probe(struct print *p)
 {
 	struct out *o = &p->out;
@@ -119,18 +114,11 @@ static void text_end_probe(struct print *p)
 	out_str(o, "\n");
 }
 
-static void text_end(struct print *p)
-{
-	(void)p;
-}
-
 const struct printer text_printer = {
 	.sorted = true,
-	.begin = text_begin,
 	.begin_probe = text_begin_probe,
 	.begin_map = text_begin_map,
 	.row = text_row,
 	.end_map = text_end_map,
 	.end_probe = text_end_probe,
-	.end = text_end,
 };

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Loads a probe for a file of tests, reads it, and sees that nothing is left of it.
+
+ROOT=${ROOT:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)}
+PINSCOPE=$ROOT/scripts/pinscope
+
+pinscope() {
+	"$PINSCOPE" "$@"
+}
+
+pin_root() {
+	echo "${PINSCOPE_BPFFS:-/sys/fs/bpf}/pinscope"
+}
+
+# probe_load PROBE [OPTION...]: skips the file where this kernel offers the probe no hooks.
+probe_load() {
+	local probe=$1 output status=0
+	shift
+	export PROBE=$probe
+	output=$(pinscope load "$@" "$probe" 2>&1) || status=$?
+	((status)) || return 0
+	[[ $output != *"cannot load $probe on this kernel"* || -n ${CI_MUST_LOAD-} ]] || skip "$output"
+	printf '%s\n' "$output" >&2
+	return 1
+}
+
+# probe_ids: programs, maps and links of the probe, as bpftool's arguments.
+probe_ids() {
+	local file kind
+	for file in "$(pin_root)/$PROBE"/{links,maps}/*; do
+		kind=${file%/*}
+		kind=${kind##*/}
+		bpftool -j "${kind%s}" show pinned "$file" 2>/dev/null |
+			jq -r --arg kind "${kind%s}" '"\($kind) \(.id)", (.prog_id // empty | "prog \(.)")'
+	done
+}
+
+# gone KIND ID: the kernel frees it some time after the last reference.
+gone() {
+	! bpftool -j "$1" show id "$2" >/dev/null 2>&1
+}
+
+# probe_unload: and nothing is left of it.
+probe_unload() {
+	local ids kind id
+	[[ -d $(pin_root)/$PROBE ]] || return 0
+	ids=$(probe_ids)
+	pinscope unload "$PROBE" || return
+	while read -r kind id; do
+		wait_for gone "$kind" "$id" || return
+	done <<<"$ids"
+	[[ ! -e $(pin_root)/$PROBE && ! -e ${PINSCOPE_RUN:-/run/pinscope}/$PROBE.bpf.o ]]
+}
+
+# rows MAP [FILTER]: of the probe loaded, one JSON object a line.
+rows() {
+	pinscope dump --json --map "$1" "$PROBE" |
+		jq -c --arg map "$1" 'select(.type == "row" and .map == $map) | '"${2:-.}"
+}
