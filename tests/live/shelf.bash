@@ -13,11 +13,10 @@ READER=$REPO/build/pinscope-reader
 
 # The fixtures are built by the rules that build the probes.
 shelf_build() {
-	mkdir -p "$1"
-	ln -s "$REPO/tests/fixture" "$1/bpf"
+	mkdir -p "$1/bpf"
+	ln -s "$REPO"/tests/fixture/load_*.bpf.c "$1/bpf/"
 	ln -s "$REPO/headers" "$1/headers"
-	make -s -C "$1" -f "$REPO/Makefile" READER= \
-		PROBES="$(cd "$REPO/tests/fixture" && printf '%s\n' load_*.bpf.c | sed 's/\.bpf\.c//')" all
+	make -s -C "$1" -f "$REPO/Makefile" READER= all
 }
 
 # shelf_variation DIRECTORY SED: a shelf whose load_exec was edited.
