@@ -43,21 +43,17 @@ static bytes hash_charge(struct kernel *k, const struct bpf_map *map, int cpus)
 {
 	enum bpf_map_type type = bpf_map__type(map);
 	int lru = type == BPF_MAP_TYPE_LRU_HASH || type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
-	int percpu =
-		type == BPF_MAP_TYPE_PERCPU_HASH || type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
-	bytes entries = bpf_map__max_entries(map),
-	      value = round_up(bpf_map__value_size(map), 8);
-	bytes row = kernel_sizeof(k, "htab_elem", HTAB_ELEM) +
-		    round_up(bpf_map__key_size(map), 8);
+	int percpu = type == BPF_MAP_TYPE_PERCPU_HASH || type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
+	bytes entries = bpf_map__max_entries(map), value = round_up(bpf_map__value_size(map), 8);
+	bytes row = kernel_sizeof(k, "htab_elem", HTAB_ELEM) + round_up(bpf_map__key_size(map), 8);
 	bytes sum = kernel_sizeof(k, "bpf_htab", 512) + BUCKET * power_of_two(entries);
 
 	sum += sizeof(int) * HTAB_LOCKS * cpus;
 	row += percpu ? sizeof(void *) + value * cpus : value;
 	if (bpf_map__map_flags(map) & BPF_F_NO_PREALLOC)
-		return sum + entries * (row + LLIST_NODE +
-					(percpu ? LLIST_NODE + sizeof(void *) : 0));
-	if (!lru &&
-	    !percpu) /* a spare row per CPU, so that an update need not allocate */
+		return sum +
+		       entries * (row + LLIST_NODE + (percpu ? LLIST_NODE + sizeof(void *) : 0));
+	if (!lru && !percpu) /* a spare row per CPU, so that an update need not allocate */
 		sum += cpus * (row + sizeof(void *));
 	else if (bpf_map__map_flags(map) & BPF_F_NO_COMMON_LRU)
 		entries = round_up(entries, cpus); /* dealt out in equal numbers */

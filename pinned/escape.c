@@ -40,8 +40,7 @@ static size_t plain_run(const char *text, size_t n, const char *special)
 {
 	size_t i = 0;
 
-	while (i < n && terminal_safe(text[i]) && text[i] != special[0] &&
-	       text[i] != special[1])
+	while (i < n && terminal_safe(text[i]) && text[i] != special[0] && text[i] != special[1])
 		i++;
 	return i;
 }

@@ -130,8 +130,8 @@ struct source {
 	struct probe *probes;
 	double seconds; /* between the two readings that were subtracted; 0: one reading */
 	/* Gives every row of a map to fn; the row is valid during the call. */
-	void (*walk)(struct source *source, struct probe *probe, struct schema *map,
-		     row_fn *fn, void *arg);
+	void (*walk)(struct source *source, struct probe *probe, struct schema *map, row_fn *fn,
+		     void *arg);
 	void *own; /* of a source that needs it */
 };
 

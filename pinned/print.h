@@ -38,5 +38,4 @@ extern const struct printer text_printer, json_printer, tsv_printer, prometheus_
 const struct printer *printer_for(int output);
 
 /* Gives what the query wants of the source to the printer, on stdout. */
-void view(struct source *source, const struct query *query,
-	  const struct printer *printer);
+void view(struct source *source, const struct query *query, const struct printer *printer);

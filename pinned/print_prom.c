@@ -118,8 +118,7 @@ static void prom_begin_map(struct print *p)
 }
 
 /* The name and the labels up to where one more could follow; whether a comma is needed. */
-static bool sample(struct out *o, const struct print *p, const char *suffix,
-		   const struct row *row)
+static bool sample(struct out *o, const struct print *p, const char *suffix, const struct row *row)
 {
 	const struct family *family = p->state;
 	const struct schema *s = p->schema;
@@ -139,8 +138,8 @@ static bool sample(struct out *o, const struct print *p, const char *suffix,
 	return s->n_labels;
 }
 
-static void plain_sample(struct print *p, const char *suffix, const struct row *row,
-			 u64 v, enum unit unit)
+static void plain_sample(struct print *p, const char *suffix, const struct row *row, u64 v,
+			 enum unit unit)
 {
 	struct out *o = &p->out;
 
@@ -151,8 +150,7 @@ static void plain_sample(struct print *p, const char *suffix, const struct row *
 	out_char(o, '\n');
 }
 
-static void bucket(struct print *p, const struct row *row, u64 le, enum unit unit,
-		   u64 count)
+static void bucket(struct print *p, const struct row *row, u64 le, enum unit unit, u64 count)
 {
 	struct out *o = &p->out;
 
@@ -166,8 +164,7 @@ static void bucket(struct print *p, const struct row *row, u64 le, enum unit uni
 	out_char(o, '\n');
 }
 
-static void histogram(struct print *p, const struct row *row, const struct dist *d,
-		      enum unit unit)
+static void histogram(struct print *p, const struct row *row, const struct dist *d, enum unit unit)
 {
 	unsigned int exp = unit == UNIT_NSEC ? FIRST_TIME_BUCKET : 0, i = 0;
 	u64 seen = 0;

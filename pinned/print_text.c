@@ -101,16 +101,14 @@ static void text_end_probe(struct print *p)
 	for (unsigned int i = 0; i < probe->n_losses; i++)
 		any = print_loss(o, any, probe->losses[i].name, probe->losses[i].count);
 	for (unsigned int i = 0; i < probe->n_programs; i++) {
-		any = print_loss(o, any, "recursion",
-				 probe->programs[i].recursion_misses);
+		any = print_loss(o, any, "recursion", probe->programs[i].recursion_misses);
 		unknown |= !probe->programs[i].misses_known;
 	}
 	if (!any)
 		out_str(o, "\nnothing lost");
 	paint(o, STYLE_PLAIN);
 	if (unknown)
-		out_str(o,
-			" (runs missed by recursion: not known to this user or kernel)");
+		out_str(o, " (runs missed by recursion: not known to this user or kernel)");
 	out_str(o, "\n");
 }
 

@@ -131,8 +131,7 @@ int cmd_dump(int argc, char **argv)
 	struct source source;
 
 	pinned_source(&source, argv, argc);
-	view(&source, &opt.query,
-	     printer_for(opt.how == OUTPUT_TEXT ? OUTPUT_JSON : opt.how));
+	view(&source, &opt.query, printer_for(opt.how == OUTPUT_TEXT ? OUTPUT_JSON : opt.how));
 	return complaints();
 }
 

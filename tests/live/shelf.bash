@@ -11,26 +11,21 @@ REPO=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 PINSCOPE=$REPO/scripts/pinscope
 READER=$REPO/build/pinscope-reader
 
-# The fixtures are built by the rules that build the probes.
 shelf_build() {
-	mkdir -p "$1/bpf"
-	ln -s "$REPO"/tests/fixture/load_*.bpf.c "$1/bpf/"
-	ln -s "$REPO/headers" "$1/headers"
-	make -s -C "$1" -f "$REPO/Makefile" READER= all
+	mkdir -p "$1/build/bpf"
+	cp -r "$REPO"/build/fixture/load_* "$1/build/bpf/"
 }
 
-# shelf_variation DIRECTORY SED: a shelf whose load_exec was edited.
+# shelf_variation DIRECTORY OBJECT: a shelf with another build of load_exec.
 shelf_variation() {
-	mkdir -p "$1/bpf"
-	ln -s "$REPO/headers" "$1/headers"
-	sed "$2" "$REPO/tests/fixture/load_exec.bpf.c" >"$1/bpf/load_exec.bpf.c"
-	make -s -C "$1" -f "$REPO/Makefile" READER= all
+	mkdir -p "$1/load_exec"
+	cp "$REPO/build/fixture/upgrade_exec/$2.bpf.o" "$1/load_exec/1-default.bpf.o"
 }
 
 # shelf_up: sets PINSCOPE_*; to be called in setup_file.
 shelf_up() {
 	((EUID == 0)) || skip "needs root to load probes"
-	[[ -x $READER ]] || skip "needs $READER (make)"
+	[[ -x $READER && -d $REPO/build/fixture ]] || skip "nothing is built: run \`make tests\`"
 	export PINSCOPE_BPFFS=$BATS_FILE_TMPDIR/bpffs PINSCOPE_RUN=$BATS_FILE_TMPDIR/run/pinscope
 	export PINSCOPE_OBJECTS=$BATS_FILE_TMPDIR/shelf/build/bpf PINSCOPE_GROUP=root
 	export ROOT=$PINSCOPE_BPFFS/pinscope
@@ -58,10 +53,10 @@ shelf_traces() {
 	tc filter show dev lo egress 2>/dev/null | grep bpf || true
 }
 
-# until_true COMMAND...: polls, at most 10 s (the kernel frees programs some time after the last
+# until_true COMMAND...: polls, at most 30 s (the kernel frees programs some time after the last
 # reference is gone).
 until_true() {
-	local end=$((SECONDS + 10))
+	local end=$((SECONDS + 30))
 	until "$@"; do
 		((SECONDS < end)) || return 1
 		read -r -t 0.05 <> <(:) || true

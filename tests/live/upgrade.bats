@@ -10,11 +10,9 @@ setup_file() {
 	load shelf.bash
 	shelf_up
 	export NEWER=$BATS_FILE_TMPDIR/newer WIDER=$BATS_FILE_TMPDIR/wider REFUSED=$BATS_FILE_TMPDIR/refused
-	# Other programs, same maps.
-	shelf_variation "$NEWER" 's/ld_fork/ld_forked/'
-	# A row of processes has one more column.
-	shelf_variation "$WIDER" 's/nsec_gauge_t last;/& count_t more;/'
-	shelf_variation "$REFUSED" 's/count(EVENT_FORK);/return ctx[64];/'
+	shelf_variation "$NEWER" 1-newer
+	shelf_variation "$WIDER" 2-wider
+	shelf_variation "$REFUSED" 3-refused
 	# A name of its own for what the tests start: 10 characters, so that comm holds it.
 	cp /bin/true "$BATS_FILE_TMPDIR/ld_traffic"
 }
@@ -47,7 +45,7 @@ traffic_execs() {
 }
 
 upgrade_to() {
-	PINSCOPE_OBJECTS=$1/build/bpf "$PINSCOPE" load load_exec
+	PINSCOPE_OBJECTS=$1 "$PINSCOPE" load load_exec
 }
 
 @test "R4: the same shape keeps its maps, its numbers and its settings" {
@@ -115,7 +113,7 @@ upgrade_to() {
 	local step
 	"$PINSCOPE" load load_exec
 	for ((step = 1; ; step++)); do
-		PINSCOPE_OBJECTS=$NEWER/build/bpf PINSCOPE_KILL_AFTER=$step run "$PINSCOPE" load load_exec
+		PINSCOPE_OBJECTS=$NEWER PINSCOPE_KILL_AFTER=$step run "$PINSCOPE" load load_exec
 		((status == 137)) || break
 		run -3 "$PINSCOPE" unload load_nosuch # recovers, and does nothing else
 		assert_loaded load_exec 2
