@@ -52,6 +52,9 @@ endef
 $(foreach o,$(OBJECTS),$(eval $(call object_rule,bpf/$(notdir $(patsubst %/,%,$(dir $(o)))).bpf.c,$(o))))
 $(foreach o,$(FIXTURE_OBJECTS),$(eval $(call object_rule,tests/fixture/$(notdir $(patsubst %/,%,$(dir $(o)))).bpf.c,$(o))))
 
+# This one includes the other's source.
+$(filter $(B)/fixture/upgrade_exec/%,$(FIXTURE_OBJECTS)): tests/fixture/load_exec.bpf.c
+
 READER_OBJECTS := $(patsubst pinned/%.c,$(B)/pinned/%.o,$(wildcard pinned/*.c))
 
 $(B)/pinned/%.o: pinned/%.c $(HEADERS) $(wildcard pinned/*.h)

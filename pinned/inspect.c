@@ -15,6 +15,7 @@
 #include "charge.h"
 #include "error.h"
 #include "fits.h"
+#include "layout.h"
 #include "verbs.h"
 
 #define WHY_LEN	    512
@@ -121,20 +122,36 @@ static json_t *inspect_needs(struct inspection *in)
 	return list;
 }
 
+/* Two maps of the same shape can take each other's place with what is in them. */
+static json_t *shape(const struct btf *btf, const struct bpf_map *map, bool config)
+{
+	__s32 value = bpf_map__btf_value_type_id(map);
+
+	if (config)
+		value = btf__find_by_name_kind(btf, CONFIG_MAP, BTF_KIND_DATASEC);
+	return json_sprintf("%u:%u:%u:%u:%x:%llx:%llx", bpf_map__type(map), bpf_map__key_size(map),
+			    bpf_map__value_size(map), bpf_map__max_entries(map),
+			    bpf_map__map_flags(map),
+			    layout_hash(btf, bpf_map__btf_key_type_id(map)),
+			    layout_hash(btf, value > 0 ? value : 0));
+}
+
 static json_t *inspect_map(struct inspection *in, const struct bpf_map *map)
 {
 	const char *name = bpf_map__name(map), *type = libbpf_bpf_map_type_str(bpf_map__type(map));
 	unsigned long long memory = map_charge(in->kernel, map, libbpf_num_possible_cpus());
-	bool config = !strcmp(name, CONFIG_MAP), internal;
-	const char *tagged = config ? CONFIG_NAME : name;
+	bool config = !strcmp(name, CONFIG_MAP);
+	bool internal = bpf_map__is_internal(map) || find_tag(in->btf, name, "internal");
 
-	internal = !config && (bpf_map__is_internal(map) || find_tag(in->btf, name, "internal"));
+	if (config)
+		name = CONFIG_NAME;
 	in->memory += memory;
-	return json_pack("{s:s, s:s, s:i, s:i, s:i, s:I, s:b, s:o}", "name", tagged, "type",
+	return json_pack("{s:s, s:s, s:i, s:i, s:i, s:I, s:b, s:o, s:o}", "name", name, "type",
 			 type ?: "unknown", "key_size", bpf_map__key_size(map), "value_size",
 			 bpf_map__value_size(map), "max_entries", bpf_map__max_entries(map),
-			 "memory_bytes", (json_int_t)memory, "internal", internal, "help",
-			 text(find_tag(in->btf, tagged, "help:")));
+			 "memory_bytes", (json_int_t)memory, "internal", internal && !config,
+			 "shape", shape(in->btf, map, config), "help",
+			 text(find_tag(in->btf, name, "help:")));
 }
 
 static json_t *inspect_maps(struct inspection *in)

@@ -132,10 +132,10 @@ capabilities() {
 }
 
 need_caps() {
-	local caps want=$((1 << 38 | 1 << 39)) # CAP_PERFMON, CAP_BPF
+	local what=${1:-changing probes} caps want=$((1 << 38 | 1 << 39)) # CAP_PERFMON, CAP_BPF
 	caps=$(capabilities)
 	((caps >> 21 & 1 || (caps & want) == want)) && return # CAP_SYS_ADMIN has both
-	((EUID)) && die "changing probes needs root: run \`sudo pinscope ...\`"
+	((EUID)) && die "$what needs root: run \`sudo pinscope ...\`"
 	die "this root lacks CAP_BPF and CAP_PERFMON, as in a container: run pinscope on the host, or give the container both"
 }
 
@@ -179,7 +179,7 @@ need_to_read() {
 	need_bpffs
 	need_reader
 	[[ -x $BPFFS && (! -d $ROOT || -x $ROOT) ]] ||
-		die "only root and group $(reading_group) may read what is loaded: run \`sudo pinscope ...\`, or join the group"
+		die "only root and group $(stat -c %G "$ROOT" 2>/dev/null || reading_group) may read what is loaded: run \`sudo pinscope ...\`, or join the group"
 	[[ $(loaded_probes) ]] ||
 		die "nothing is loaded: \`pinscope list\` shows what could be" "$EXIT_ABSENT"
 }

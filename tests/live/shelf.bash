@@ -16,6 +16,12 @@ shelf_build() {
 	cp -r "$REPO"/build/fixture/load_* "$1/build/bpf/"
 }
 
+# shelf_variation DIRECTORY OBJECT: a shelf with another build of load_exec.
+shelf_variation() {
+	mkdir -p "$1/load_exec"
+	cp "$REPO/build/fixture/upgrade_exec/$2.bpf.o" "$1/load_exec/1-default.bpf.o"
+}
+
 # shelf_up: sets PINSCOPE_*; to be called in setup_file.
 shelf_up() {
 	((EUID == 0)) || skip "needs root to load probes"
@@ -47,10 +53,10 @@ shelf_traces() {
 	tc filter show dev lo egress 2>/dev/null | grep bpf || true
 }
 
-# until_true COMMAND...: polls, at most 10 s (the kernel frees programs some time after the last
+# until_true COMMAND...: polls, at most 30 s (the kernel frees programs some time after the last
 # reference is gone).
 until_true() {
-	local end=$((SECONDS + 10))
+	local end=$((SECONDS + 30))
 	until "$@"; do
 		((SECONDS < end)) || return 1
 		read -r -t 0.05 <> <(:) || true
