@@ -15,7 +15,7 @@
 #include "charge.h"
 #include "error.h"
 #include "fits.h"
-#include "layout.h"
+#include "shape.h"
 #include "verbs.h"
 
 #define WHY_LEN	    512
@@ -132,8 +132,8 @@ static json_t *shape(const struct btf *btf, const struct bpf_map *map, bool conf
 	return json_sprintf("%u:%u:%u:%u:%x:%llx:%llx", bpf_map__type(map), bpf_map__key_size(map),
 			    bpf_map__value_size(map), bpf_map__max_entries(map),
 			    bpf_map__map_flags(map),
-			    layout_hash(btf, bpf_map__btf_key_type_id(map)),
-			    layout_hash(btf, value > 0 ? value : 0));
+			    shape_hash(btf, bpf_map__btf_key_type_id(map)),
+			    shape_hash(btf, value > 0 ? value : 0));
 }
 
 static json_t *inspect_map(struct inspection *in, const struct bpf_map *map)

@@ -5,4 +5,4 @@
 #include <bpf/btf.h>
 
 /* Equal for types with the same members, names, units and enumerators. 0 for no type. */
-unsigned long long layout_hash(const struct btf *btf, __u32 id);
+unsigned long long shape_hash(const struct btf *btf, __u32 id);

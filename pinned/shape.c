@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <string.h>
 
-#include "layout.h"
+#include "shape.h"
 
 typedef unsigned long long hash;
 
@@ -86,7 +86,7 @@ static hash mix_type(hash h, const struct btf *btf, __u32 id)
 	return btf_is_composite(t) ? mix_members(h, btf, t) : mix_enumerators(h, btf, t);
 }
 
-unsigned long long layout_hash(const struct btf *btf, __u32 id)
+unsigned long long shape_hash(const struct btf *btf, __u32 id)
 {
 	return id ? mix_type(0xcbf29ce484222325ULL, btf, id) : 0;
 }
