@@ -75,6 +75,14 @@ static bool is_array(u32 type)
 	return type == BPF_MAP_TYPE_ARRAY || type == BPF_MAP_TYPE_PERCPU_ARRAY;
 }
 
+/* Whether one can go over the keys of such a map. */
+static bool has_rows(u32 type)
+{
+	return is_array(type) || type == BPF_MAP_TYPE_HASH ||
+	       type == BPF_MAP_TYPE_LRU_HASH || type == BPF_MAP_TYPE_PERCPU_HASH ||
+	       type == BPF_MAP_TYPE_LRU_PERCPU_HASH || type == BPF_MAP_TYPE_LPM_TRIE;
+}
+
 /* The kernel's idea of the map against that of the object. */
 static bool same_layout(const struct probe *probe, const struct schema *s,
 			const struct pinned_map *map)
@@ -140,7 +148,7 @@ static bool open_map(struct probe *probe, const char *directory, const char *nam
 		return true;
 	}
 	ok = pinned_map_open(path, BPF_F_RDONLY, &map, &id) >= 0 &&
-	     (map.type == BPF_MAP_TYPE_RINGBUF || add_map(probe, name, &map, id));
+	     (!has_rows(map.type) || add_map(probe, name, &map, id));
 	free(path);
 	return ok;
 }

@@ -55,7 +55,7 @@ static void add_sample(struct minihist *h, u64 v)
 
 static ipaddr_t v4(u32 host)
 {
-	ipaddr_t a = { .addr = { [10] = 0xff, [11] = 0xff, 192, 0, 2, host } };
+	ipaddr_t a = {.addr = {[10] = 0xff, [11] = 0xff, 192, 0, 2, host}};
 
 	return a;
 }
@@ -63,17 +63,27 @@ static ipaddr_t v4(u32 host)
 /* Rows 1..5; the fifth is IPv6. Row n has n packets, and samples of n ms and 2n ms. */
 static void connections(const char *dir)
 {
-	static const char *const comms[] = { "curl", "a\"b\\c\n\033]52;c;x", "\xff\xfe\xfd",
-					     "sixteen bytes!!!", "\t\x9b" "0m\x7f" };
+	static const char *const comms[] = {"curl", "a\"b\\c\n\033]52;c;x",
+					    "\xff\xfe\xfd", "sixteen bytes!!!",
+					    "\t\x9b"
+					    "0m\x7f"};
 
 	for (u32 n = 1; n <= 5; n++) {
-		struct flow key = { .netns = 4026531840U, .local = v4(1), .remote = v4(n),
-				    .lport = 443, .rport = 40000 + n };
-		struct connection value = { .tgid = 100 + n, .role = n % 2, .rx_packets = n,
-					    .rx_bytes = 1000 * n, .rtt = 1500000, .cwnd = 10 };
+		struct flow key = {.netns = 4026531840U,
+				   .local = v4(1),
+				   .remote = v4(n),
+				   .lport = 443,
+				   .rport = 40000 + n};
+		struct connection value = {.tgid = 100 + n,
+					   .role = n % 2,
+					   .rx_packets = n,
+					   .rx_bytes = 1000 * n,
+					   .rtt = 1500000,
+					   .cwnd = 10};
 
 		if (n == 5)
-			memcpy(key.remote.addr, "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1", 16);
+			memcpy(key.remote.addr,
+			       "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1", 16);
 		memcpy(value.comm.name, comms[n - 1], strnlen(comms[n - 1], 16));
 		add_sample(&value.latency, n * 1000000);
 		add_sample(&value.latency, n * 2000000);
@@ -102,7 +112,7 @@ static void latency(const char *dir)
 static void counters(const char *dir)
 {
 	u64 *counts = calloc(cpus, sizeof(*counts));
-	comm_t comm = { "x\"y" };
+	comm_t comm = {"x\"y"};
 	u32 busy = 1;
 
 	for (int cpu = 0; cpu < cpus; cpu++)

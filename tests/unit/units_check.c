@@ -147,8 +147,8 @@ static void check_distributions(void)
 	static struct hist h;
 	static struct dist d;
 	struct minihist m = {};
-	struct column c = { .format = FMT_HIST, .unit = UNIT_NSEC, .part = PART_VALUE };
-	struct row row = { .part = { NULL, (const u8 *)&h } };
+	struct column c = {.format = FMT_HIST, .unit = UNIT_NSEC, .part = PART_VALUE};
+	struct row row = {.part = {NULL, (const u8 *)&h}};
 
 	for (u64 v = 1; v <= 1000000; v++) {
 		u64 rounded = (v + 512) >> MINIHIST_SQ_SHIFT;
