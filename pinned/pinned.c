@@ -56,6 +56,8 @@ int pinned_map_open(const char *path, u32 flags, struct pinned_map *map, u32 *id
 	map->key_size = info.key_size;
 	map->value_size = info.value_size;
 	map->max_entries = info.max_entries;
+	/* Only libbpf's maps of data sections have a dot in their name: odd.rodata. */
+	map->is_section = strchr(info.name, '.');
 	*id = info.id;
 	return map->fd;
 }
@@ -148,7 +150,7 @@ static bool open_map(struct probe *probe, const char *directory, const char *nam
 		return true;
 	}
 	ok = pinned_map_open(path, BPF_F_RDONLY, &map, &id) >= 0 &&
-	     (!has_rows(map.type) || add_map(probe, name, &map, id));
+	     (map.is_section || !has_rows(map.type) || add_map(probe, name, &map, id));
 	free(path);
 	return ok;
 }
