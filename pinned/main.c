@@ -19,6 +19,8 @@ const struct verb verbs[] = {
 	{"set", " PROBE KEY=VALUE...", "",
 	 "Changes the live configuration: all of the values, or none if one is wrong.",
 	 cmd_set},
+	{"tail", " PROBE", "",
+	 "The event stream, one JSON object a record, until interrupted.", cmd_tail},
 	{"inspect", " OBJECT...", "j",
 	 "What an object needs of the kernel, and what it declares.", cmd_inspect},
 	{},

@@ -69,6 +69,7 @@ struct schema {
 	u32 id;
 	enum map_kind kind;
 	bool losses; /* keyed by enum loss */
+	bool event;  /* of a stream: records, no rows */
 	bool listed; /* each possible key has a meaning: rows of zeros are printed */
 	u32 order;   /* its place in the source */
 	u32 size[2]; /* of the key, of the value */

@@ -151,7 +151,10 @@ static bool open_map(struct probe *probe, const char *directory, const char *nam
 	}
 	ok = pinned_map_open(path, BPF_F_RDONLY, &map, &id) >= 0 &&
 	     (map.is_section || !has_rows(map.type) || add_map(probe, name, &map, id));
-	free(path);
+	if (ok && map.type == BPF_MAP_TYPE_RINGBUF)
+		probe->pinned->ring_path = path;
+	else
+		free(path);
 	return ok;
 }
 

@@ -20,6 +20,7 @@ struct pinned {
 		struct pinned_map map;
 	} * maps;
 	char *config_path; /* NULL: none */
+	char *ring_path;   /* the event stream; NULL: none */
 	struct config config;
 };
 

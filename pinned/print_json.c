@@ -70,15 +70,20 @@ static void lead_in(struct out *o, const char *before, const char *name)
 	out_printf(o, "\"%s\":", name);
 }
 
+static void open_row(struct out *o, const struct schema *s, const char *type)
+{
+	out_printf(o, "{\"type\":\"%s\",\"probe\":", type);
+	escape_json_string(o, s->probe);
+	out_printf(o, ",\"%s\":", s->event ? "event" : "map");
+	escape_json_string(o, s->name);
+	out_str(o, ",\"labels\":{");
+}
+
 static void prepare_labels(struct pieces *pieces, const struct print *p, struct out *o)
 {
 	const struct schema *s = p->schema;
 
-	out_str(o, "{\"type\":\"row\",\"probe\":");
-	escape_json_string(o, s->probe);
-	out_str(o, ",\"map\":");
-	escape_json_string(o, s->name);
-	out_str(o, ",\"labels\":{");
+	open_row(o, s, s->event ? "event" : "row");
 	pieces->labels = xcalloc(s->n_labels, sizeof(*pieces->labels));
 	for (unsigned int i = 0; i < s->n_labels; i++) {
 		if (i)
@@ -276,11 +281,7 @@ static void json_gone(struct print *p, const struct row *row)
 	const struct schema *s = p->schema;
 	struct out *o = &p->out;
 
-	out_str(o, "{\"type\":\"gone\",\"probe\":");
-	escape_json_string(o, s->probe);
-	out_str(o, ",\"map\":");
-	escape_json_string(o, s->name);
-	out_str(o, ",\"labels\":{");
+	open_row(o, s, "gone");
 	for (unsigned int i = 0; i < s->n_labels; i++) {
 		if (i)
 			out_char(o, ',');

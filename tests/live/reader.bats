@@ -287,6 +287,21 @@ with_object() {
 	grep -q '^pinscope_odd_pairs_last_offset{.*} -11$' prom
 }
 
+@test "tail prints the records of the event stream by their own type" {
+	fixture_load odd odd
+	timeout 60 "$reader" tail odd >events 3>&- &
+	until [ -s events ]; do
+		kill -0 $!
+		true | true
+	done
+	kill $!
+	rm -rf "$PINSCOPE_BPFFS/pinscope/odd"
+	head -1 events | jq -e '.type == "event" and .probe == "odd" and .event == "ended" and
+		.labels.tgid == 42 and (.labels.comm | length) > 0 and .time_ns == 1000'
+	run "$reader" tail odd
+	says 3 'is not loaded'
+}
+
 @test "R15: a member of the group reads, and cannot write" {
 	[ "$(id -u)" -eq 0 ] || skip 'needs root'
 	members() {
