@@ -222,16 +222,29 @@ static void read_tags(struct probe *probe)
 	probe->help = tag ? xstrdup(tag) : NULL;
 }
 
+static bool is_there(const char *directory, const char *name, bool named)
+{
+	/* bpffs allows no dots in names. */
+	bool legal = *name && !strpbrk(name, "./");
+
+	if (legal && !access(directory, F_OK))
+		return true;
+	if (legal && errno != ENOENT)
+		complain(EXIT_FAILED, "cannot look for probe %s in %s: %s", name,
+			 pin_root(), reason(errno));
+	else if (named)
+		complain(EXIT_ABSENT, "probe %s is not loaded: there is no %s", name,
+			 directory);
+	return false;
+}
+
 bool pinned_open(struct probe *probe, const char *name, bool named)
 {
 	char *directory = xasprintf("%s/%s", pin_root(), name), *path;
 	bool ok = false;
 
 	*probe = (struct probe){.name = xstrdup(name)};
-	if (!*name || *name == '.' || strchr(name, '/') || access(directory, F_OK)) {
-		if (named)
-			complain(EXIT_ABSENT, "probe %s is not loaded: there is no %s",
-				 name, directory);
+	if (!is_there(directory, name, named)) {
 		free(directory);
 		return false;
 	}
