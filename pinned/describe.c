@@ -101,7 +101,6 @@ static void split_columns(struct schema *s, struct column *columns, unsigned int
 
 		*c = columns[i];
 	}
-	free(columns);
 }
 
 /* Whether the key is one enum: then each enumerator is a row, be it 0. */
@@ -161,7 +160,32 @@ enum described describe_map(const struct object *o, const char *map, bool array,
 	s->size[PART_VALUE] = btf__resolve_size(o->btf, value) / s->parts;
 	s->kind = classify_value(layout.columns + layout.n_key, layout.count - layout.n_key);
 	split_columns(s, layout.columns, layout.count);
+	free(layout.columns);
+	classify_key(o->btf, key, s);
 	return MAP_ROWS;
+}
+
+bool describe_record(const struct object *o, u32 id, struct schema *s)
+{
+	const struct btf_type *t = btf__type_by_id(o->btf, id);
+	struct layout layout = {.btf = o->btf, .map = "events", .path = o->path};
+
+	if (!t || !btf_is_struct(t)) {
+		complain(EXIT_INPUT,
+			 "cannot decode records of type %u by %s: it is no struct", id,
+			 o->path);
+		return false;
+	}
+	if (!layout_value(&layout, id))
+		return false;
+	s->name = type_name(o->btf, t);
+	s->kind = KIND_TABLE;
+	s->size[PART_VALUE] = t->size;
+	/* The first member is the type itself. */
+	if (layout.count)
+		split_columns(s, layout.columns + 1, layout.count - 1);
+	free(layout.columns);
+	return true;
 }
 
 static void add_masks(const struct btf *btf, const struct btf_type *t, u32 base,

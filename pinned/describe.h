@@ -29,6 +29,9 @@ enum described {
 enum described describe_map(const struct object *o, const char *map, bool array, u32 entries,
 			    struct schema *s);
 
+/* The schema of a record of the event stream, by the BTF id of its struct. */
+bool describe_record(const struct object *o, u32 id, struct schema *s);
+
 /* The configuration: columns for its members, and what each mask covers. */
 struct mask {
 	u32 offset;

@@ -102,14 +102,17 @@ double dist_mean(const struct dist *d)
 
 double dist_stddev(const struct dist *d)
 {
-	long double mean, variance;
+	long double mean, variance, most;
 
 	if (!d->count || d->sumsq < 0)
 		return NAN;
 	mean = (long double)d->sum / d->count;
 	/* Sheppard: rounding to multiples of h adds h^2/12 to the variance. */
-	variance = d->sumsq / d->count - mean * mean - ldexpl(1, 2 * MINIHIST_SQ_SHIFT) / 12;
-	return variance > 0 ? sqrtl(variance) : 0;
+	variance =
+		d->sumsq / d->count - mean * mean - ldexpl(1, 2 * MINIHIST_SQ_SHIFT) / 12;
+	/* What was rounded weighs when there are few values: no deviation is above half the range. */
+	most = (d->max.hi - d->min.lo) / 2.0L;
+	return variance <= 0 ? 0 : sqrtl(variance) > most ? most : sqrtl(variance);
 }
 
 bool dist_integer(const struct dist *d, enum stat stat, u64 *v)

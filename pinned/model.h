@@ -70,6 +70,7 @@ struct schema {
 	u32 id;
 	enum map_kind kind;
 	bool losses; /* keyed by enum loss */
+	bool event;  /* of a stream: records, no rows */
 	bool listed; /* each possible key has a meaning: rows of zeros are printed */
 	bool vacant; /* a row that starts with 8 zero bytes is not in use */
 	u32 parts;   /* rows in one value of the map, side by side */

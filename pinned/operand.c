@@ -48,7 +48,7 @@ bool operand_find(const struct schema *s, const char *name, struct operand *oper
 	return false;
 }
 
-bool operand_default(const struct schema *s, struct operand *operand)
+void operand_default(const struct schema *s, struct operand *operand)
 {
 	operand->column = s->n_fields ? s->fields : NULL;
 	for (unsigned int i = 0; i < s->n_fields; i++)
@@ -56,8 +56,8 @@ bool operand_default(const struct schema *s, struct operand *operand)
 			operand->column = &s->fields[i];
 			break;
 		}
-	operand->stat = operand->column && is_hist(operand->column) ? STAT_COUNT : STAT_VALUE;
-	return operand->column;
+	operand->stat =
+		operand->column && is_hist(operand->column) ? STAT_COUNT : STAT_VALUE;
 }
 
 bool operand_is_number(const struct operand *operand)

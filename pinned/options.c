@@ -81,7 +81,9 @@ static void take_option(struct options *o, const char *verb, int letter)
 		break;
 	case 'n':
 		why = parse_whole(optarg, UNIT_COUNT, &o->query.top);
-		o->query.limited = o->query.top;
+		o->query.limited = true;
+		if (!o->query.top)
+			o->query.top = ~0ULL;
 		if (why)
 			die(EXIT_USAGE, "cannot take the top %s: %s", optarg, why);
 		break;
@@ -99,7 +101,7 @@ static void take_option(struct options *o, const char *verb, int letter)
 struct options parse_options(const char *verb, int *argc, char ***argv)
 {
 	const char *allowed = find_verb(verb)->options;
-	struct options options = {};
+	struct options options = {.query.top = ~0ULL};
 	struct option known[N_OPTIONS + 1] = {};
 	unsigned int count = 0;
 	int letter;

@@ -54,6 +54,8 @@ int pinned_map_open(const char *path, u32 flags, struct pinned_map *map, u32 *id
 	map->key_size = info.key_size;
 	map->value_size = info.value_size;
 	map->max_entries = info.max_entries;
+	/* Only libbpf's maps of data sections have a dot in their name: odd.rodata. */
+	map->is_section = strchr(info.name, '.');
 	*id = info.id;
 	return map->fd;
 }
@@ -71,6 +73,14 @@ const struct pinned_map *pinned_map(const struct probe *probe, const struct sche
 static bool is_array(u32 type)
 {
 	return type == BPF_MAP_TYPE_ARRAY || type == BPF_MAP_TYPE_PERCPU_ARRAY;
+}
+
+/* Whether one can go over the keys of such a map. */
+static bool has_rows(u32 type)
+{
+	return is_array(type) || type == BPF_MAP_TYPE_HASH ||
+	       type == BPF_MAP_TYPE_LRU_HASH || type == BPF_MAP_TYPE_PERCPU_HASH ||
+	       type == BPF_MAP_TYPE_LRU_PERCPU_HASH || type == BPF_MAP_TYPE_LPM_TRIE;
 }
 
 /* The kernel's idea of the map against that of the object. */
@@ -137,8 +147,11 @@ static bool open_map(struct probe *probe, const char *directory, const char *nam
 		return true;
 	}
 	ok = pinned_map_open(path, BPF_F_RDONLY, &map, &id) >= 0 &&
-	     (map.type == BPF_MAP_TYPE_RINGBUF || add_map(probe, name, &map, id));
-	free(path);
+	     (map.is_section || !has_rows(map.type) || add_map(probe, name, &map, id));
+	if (ok && map.type == BPF_MAP_TYPE_RINGBUF)
+		probe->pinned->ring_path = path;
+	else
+		free(path);
 	return ok;
 }
 
@@ -205,16 +218,29 @@ static void read_tags(struct probe *probe)
 	probe->help = tag ? xstrdup(tag) : NULL;
 }
 
+static bool is_there(const char *directory, const char *name, bool named)
+{
+	/* bpffs allows no dots in names. */
+	bool legal = *name && !strpbrk(name, "./");
+
+	if (legal && !access(directory, F_OK))
+		return true;
+	if (legal && errno != ENOENT)
+		complain(EXIT_FAILED, "cannot look for probe %s in %s: %s", name,
+			 pin_root(), reason(errno));
+	else if (named)
+		complain(EXIT_ABSENT, "probe %s is not loaded: there is no %s", name,
+			 directory);
+	return false;
+}
+
 bool pinned_open(struct probe *probe, const char *name, bool named)
 {
 	char *directory = xasprintf("%s/%s", pin_root(), name), *path;
 	bool ok = false;
 
 	*probe = (struct probe){.name = xstrdup(name)};
-	if (!*name || *name == '.' || strchr(name, '/') || access(directory, F_OK)) {
-		if (named)
-			complain(EXIT_ABSENT, "probe %s is not loaded: there is no %s", name,
-				 directory);
+	if (!is_there(directory, name, named)) {
 		free(directory);
 		return false;
 	}

@@ -8,6 +8,7 @@
 struct pinned_map {
 	int fd;
 	u32 type, key_size, value_size, max_entries;
+	bool is_section; /* of a program's global data */
 };
 
 /* One for each of probe->maps, by its id. */
@@ -19,6 +20,7 @@ struct pinned {
 		struct pinned_map map;
 	} * maps;
 	char *config_path; /* NULL: none */
+	char *ring_path;   /* the event stream; NULL: none */
 	struct config config;
 };
 

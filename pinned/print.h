@@ -22,7 +22,7 @@ struct print {
 };
 
 struct printer {
-	bool sorted; /* by the default field when no other is asked for */
+	bool for_eyes; /* in order, and cut to the terminal, unless told otherwise */
 	/* How often the rows of a map are wanted; NULL: once. */
 	unsigned int (*passes)(const struct schema *s);
 	/* Those that a printer has no use for are NULL, but for row. */

@@ -70,15 +70,20 @@ static void lead_in(struct out *o, const char *before, const char *name)
 	out_printf(o, "\"%s\":", name);
 }
 
+static void open_row(struct out *o, const struct schema *s, const char *type)
+{
+	out_printf(o, "{\"type\":\"%s\",\"probe\":", type);
+	escape_json_string(o, s->probe);
+	out_printf(o, ",\"%s\":", s->event ? "event" : "map");
+	escape_json_string(o, s->name);
+	out_str(o, ",\"labels\":{");
+}
+
 static void prepare_labels(struct pieces *pieces, const struct print *p, struct out *o)
 {
 	const struct schema *s = p->schema;
 
-	out_str(o, "{\"type\":\"row\",\"probe\":");
-	escape_json_string(o, s->probe);
-	out_str(o, ",\"map\":");
-	escape_json_string(o, s->name);
-	out_str(o, ",\"labels\":{");
+	open_row(o, s, s->event ? "event" : "row");
 	pieces->labels = xcalloc(s->n_labels, sizeof(*pieces->labels));
 	for (unsigned int i = 0; i < s->n_labels; i++) {
 		if (i)
@@ -148,34 +153,65 @@ static void json_label(struct out *o, const struct column *c, const struct row *
 	out_char(o, '"');
 }
 
+/* ,"NAME": with the unit behind the name. */
+static void out_key(struct out *o, const char *name, const char *suffix)
+{
+	out_str(o, ",\"");
+	out_str(o, name);
+	out_str(o, suffix);
+	out_str(o, "\":");
+}
+
 /* null when it is not known. Means are whole in ns and bytes; of counts they need decimals. */
 static void named_stat(struct out *o, const struct dist *d, enum stat stat, enum unit unit)
 {
+	bool is_real = stat == STAT_MEAN || stat == STAT_STDDEV;
+	double real = is_real ? dist_stat(d, stat) : 0;
+	bool known = is_real && isfinite(real);
 	u64 v;
 
-	out_printf(o, ",\"%s%s\":", stat_names[stat], unit_suffix(unit));
-	if (stat == STAT_MEAN || stat == STAT_STDDEV)
-		out_real(o, dist_stat(d, stat), unit == UNIT_COUNT ? 3 : 0);
-	else if (dist_integer(d, stat, &v))
+	out_key(o, stat_names[stat], unit_suffix(unit));
+	if (known && unit == UNIT_COUNT)
+		out_real(o, real, 3);
+	else if (known)
+		out_u64(o, real + 0.5);
+	else if (!is_real && dist_integer(d, stat, &v))
 		out_u64(o, v);
 	else
 		out_str(o, "null");
 }
 
-static void json_bounds(struct out *o, const struct dist *d, const char *suffix, bool interval)
+static void out_pair(struct out *o, u64 first, u64 second)
+{
+	out_char(o, '[');
+	out_u64(o, first);
+	out_char(o, ',');
+	out_u64(o, second);
+	out_char(o, ']');
+}
+
+static void named_bounds(struct out *o, const char *name, struct bounds b)
+{
+	if (o->buf[o->len - 1] != '{')
+		out_char(o, ',');
+	out_char(o, '"');
+	out_str(o, name);
+	out_str(o, "\":");
+	out_pair(o, b.lo, b.hi);
+}
+
+static void json_bounds(struct out *o, const struct dist *d, const char *suffix,
+			bool interval)
 {
 	static const unsigned int per_mille[] = {500, 900, 990, 999};
-	struct bounds b;
 
-	out_printf(o, ",\"bounds%s\":{", suffix);
-	for (int i = 0; d->count && i < 4; i++) {
-		b = dist_percentile(d, per_mille[i]);
-		out_printf(o, "%s\"%s\":[%llu,%llu]", i ? "," : "", stat_names[STAT_P50 + i],
-			   (unsigned long long)b.lo, (unsigned long long)b.hi);
-	}
+	out_key(o, "bounds", suffix);
+	out_char(o, '{');
+	for (int i = 0; d->count && i < 4; i++)
+		named_bounds(o, stat_names[STAT_P50 + i],
+			     dist_percentile(d, per_mille[i]));
 	if (d->count && interval)
-		out_printf(o, ",\"max\":[%llu,%llu]", (unsigned long long)d->max.lo,
-			   (unsigned long long)d->max.hi);
+		named_bounds(o, "max", d->max);
 	out_char(o, '}');
 }
 
@@ -183,11 +219,9 @@ static void json_slots(struct out *o, const struct dist *d)
 {
 	out_str(o, ",\"slots\":[");
 	for (unsigned int i = 0; i < d->n; i++) {
-		out_str(o, i ? ",[" : "[");
-		out_u64(o, d->slots[i].in.hi);
-		out_char(o, ',');
-		out_u64(o, d->slots[i].count);
-		out_char(o, ']');
+		if (i)
+			out_char(o, ',');
+		out_pair(o, d->slots[i].in.hi, d->slots[i].count);
 	}
 	out_char(o, ']');
 }
@@ -271,11 +305,7 @@ static void json_gone(struct print *p, const struct row *row)
 	const struct schema *s = p->schema;
 	struct out *o = &p->out;
 
-	out_str(o, "{\"type\":\"gone\",\"probe\":");
-	escape_json_string(o, s->probe);
-	out_str(o, ",\"map\":");
-	escape_json_string(o, s->name);
-	out_str(o, ",\"labels\":{");
+	open_row(o, s, "gone");
 	for (unsigned int i = 0; i < s->n_labels; i++) {
 		if (i)
 			out_char(o, ',');

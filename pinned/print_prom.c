@@ -3,7 +3,6 @@
  * Prometheus text. All samples of a family stand together, so a map with several fields
  * is read once for each: memory stays bounded, whatever the number of rows.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,18 +72,19 @@ static char *family_name(const struct schema *s, const struct column *c)
 
 static void print_number(struct out *o, u64 v, enum unit unit)
 {
-	char fraction[16];
-	size_t n;
+	u32 fraction = v % 1000000000;
 
 	if (unit != UNIT_NSEC) {
 		out_u64(o, v);
 		return;
 	}
 	out_u64(o, v / 1000000000);
-	n = snprintf(fraction, sizeof(fraction), ".%09u", (u32)(v % 1000000000));
-	while (fraction[n - 1] == '0')
-		n--;
-	out_bytes(o, fraction, fraction[n - 1] == '.' ? n - 1 : n);
+	if (fraction)
+		out_char(o, '.');
+	for (u32 digit = 100000000; fraction; digit /= 10) {
+		out_char(o, '0' + fraction / digit);
+		fraction %= digit;
+	}
 }
 
 static void out_header(struct out *o, const char *name, const char *type)

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The view for eyes: what a probe is, its maps, what it lost. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "escape.h"
 #include "terminal.h"
 #include "text.h"
-#include "units.h"
+#include "util.h"
 
 static void text_begin_probe(struct print *p)
 {
@@ -93,7 +94,7 @@ static bool print_loss(struct out *o, bool any, const char *name, u64 count)
 		return any;
 	if (!any)
 		paint(o, STYLE_ALERT);
-	out_printf(o, "%s %s ", any ? "," : "\nlost:", name);
+	out_printf(o, "%s%s ", any ? ", " : "\nlost: ", name);
 	print_grouped(o, count);
 	return true;
 }
@@ -119,7 +120,7 @@ static void text_end_probe(struct print *p)
 }
 
 const struct printer text_printer = {
-	.sorted = true,
+	.for_eyes = true,
 	.begin_probe = text_begin_probe,
 	.begin_map = text_begin_map,
 	.row = text_row,

@@ -25,8 +25,8 @@ struct query {
 	char **maps;
 	struct filter *filters;
 	const char *sort;
-	bool limited;
-	u64 top;
+	bool limited; /* --top was given */
+	u64 top;      /* ~0: all */
 };
 
 /* A name of a column, or of a number of a histogram: latency.p99. */
@@ -64,7 +64,7 @@ bool bound_accepts(const struct bound *b, const struct row *row);
 
 bool operand_find(const struct schema *s, const char *name, struct operand *operand);
 /* The first field that counts: what a table is sorted by unless told. */
-bool operand_default(const struct schema *s, struct operand *operand);
+void operand_default(const struct schema *s, struct operand *operand);
 bool operand_is_number(const struct operand *operand);
 double operand_number(const struct operand *operand, const struct row *row);
 /* Text of labels that are no number, for comparison; written to o, which is emptied. */

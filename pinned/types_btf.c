@@ -11,13 +11,7 @@
 #define MAX_DEPTH   16
 
 /* The typedefs of headers/types.h and headers/hist.h. */
-static const struct meaning {
-	const char *name;
-	enum format format;
-	enum unit unit;
-	bool label, gauge;
-	u32 size; /* 0: any */
-} meanings[] = {
+static const struct meaning meanings[] = {
 	{"count_t", FMT_NUMBER, UNIT_COUNT, false, false, 0},
 	{"nsec_t", FMT_NUMBER, UNIT_NSEC, false, false, 0},
 	{"bytes_t", FMT_NUMBER, UNIT_BYTES, false, false, 0},
@@ -65,22 +59,7 @@ const struct btf_type *resolved(const struct btf *btf, u32 id)
 	return t;
 }
 
-/* Whether a declaration tag says so of the type itself. */
-static bool is_internal(const struct btf *btf, const struct btf_type *t)
-{
-	for (u32 id = 1; id < btf__type_cnt(btf); id++) {
-		const struct btf_type *tag = btf__type_by_id(btf, id);
-
-		if (btf_is_decl_tag(tag) && btf_decl_tag(tag)->component_idx == -1 &&
-		    btf__type_by_id(btf, tag->type) == t &&
-		    !strcmp(type_name(btf, tag), "internal"))
-			return true;
-	}
-	return false;
-}
-
-/* The outermost typedef that has a meaning. */
-static const struct meaning *find_meaning(const struct btf *btf, u32 id)
+const struct meaning *find_meaning(const struct btf *btf, u32 id)
 {
 	const struct btf_type *t = btf__type_by_id(btf, id);
 
@@ -277,151 +256,7 @@ static bool add_type(struct layout *l, u32 id, const char *path, u32 offset, int
 	return refuse(l, path, "only numbers, enums, arrays and structs can be printed");
 }
 
-static const char *last_name(const char *path)
+bool layout_type(struct layout *l, u32 id, const char *path)
 {
-	const char *dot = strrchr(path, '.');
-
-	return dot && !isdigit((unsigned char)dot[1]) ? dot + 1 : path;
-}
-
-/* Members of nested structs go by their own name; by the whole path where two are alike. */
-static void flatten(struct column *columns, unsigned int count)
-{
-	bool *alike = xcalloc(count, sizeof(*alike));
-
-	for (unsigned int i = 0; i < count; i++)
-		for (unsigned int j = 0; j < count; j++)
-			alike[i] |= i != j &&
-				    !strcmp(last_name(columns[i].name), last_name(columns[j].name));
-	for (unsigned int i = 0; i < count; i++) {
-		char *path = columns[i].name;
-
-		if (!alike[i])
-			columns[i].name = xstrdup(last_name(path));
-		else
-			columns[i].name = xstrdup(path);
-		for (char *p = columns[i].name; *p; p++)
-			if (*p == '.')
-				*p = '_';
-		free(path);
-	}
-	free(alike);
-}
-
-/* The name of a bare key or value: that of its enum or typedef. */
-static char *bare_name(const struct btf *btf, u32 id, const char *otherwise)
-{
-	static const char *const plain[] = {"u8",  "u16",  "u32",   "u64",   "s32",
-					    "s64", "__u8", "__u16", "__u32", "__u64"};
-	const struct btf_type *t = btf__type_by_id(btf, id);
-	const char *name = type_name(btf, t);
-	size_t n = strlen(name);
-
-	if (!t || !*name || !(btf_is_typedef(t) || btf_is_any_enum(t)))
-		return xstrdup(otherwise);
-	for (size_t i = 0; i < sizeof(plain) / sizeof(*plain); i++)
-		if (!strcmp(name, plain[i]))
-			return xstrdup(otherwise);
-	if (n > 2 && !strcmp(name + n - 2, "_t"))
-		n -= 2;
-	return xasprintf("%.*s", (int)n, name);
-}
-
-static bool is_plain_struct(const struct btf *btf, u32 id)
-{
-	const struct btf_type *t = resolved(btf, id);
-
-	return t && btf_is_struct(t) && !find_meaning(btf, id);
-}
-
-static void finish_keys(struct layout *l, unsigned int from)
-{
-	for (unsigned int i = from; i < l->count; i++)
-		l->columns[i].key = l->columns[i].label
-					    ? xstrdup(l->columns[i].name)
-					    : column_key(l->columns[i].name, &l->columns[i]);
-}
-
-bool is_plain_number(const struct btf *btf, u32 id)
-{
-	char *name = bare_name(btf, id, "");
-	const struct btf_type *t = resolved(btf, id);
-	bool plain = !*name && t && btf_is_int(t);
-
-	free(name);
-	return plain;
-}
-
-bool layout_members(struct layout *l, u32 id, const char *label)
-{
-	const struct btf_type *t = resolved(l->btf, id);
-	const struct btf_member *m = t && btf_is_struct(t) ? btf_members(t) : NULL;
-	struct column *c;
-
-	if (!m || !btf_vlen(t))
-		return refuse(l, label, "its members should be rows, but it is no struct");
-	l->part = PART_KEY;
-	l->limit = sizeof(u32);
-	c = add_column(l, label, 0, sizeof(u32));
-	c->key = xstrdup(label);
-	c->format = FMT_ENUM;
-	c->names = xcalloc(1, sizeof(*c->names));
-	l->n_key = l->count;
-	for (u32 i = 0; i < btf_vlen(t); i++) {
-		struct enumerator *item = APPEND(c->names->items, c->names->count);
-
-		*item = (struct enumerator){i, xstrdup(string_at(l->btf, m[i].name_off))};
-		if (m[i].type != m->type)
-			return refuse(l, item->name, "all members should have one type");
-	}
-	return layout_value(l, m->type);
-}
-
-bool layout_key(struct layout *l, u32 id, bool single)
-{
-	char *name = is_plain_struct(l->btf, id) ? xstrdup("") : bare_name(l->btf, id, "key");
-	bool ok;
-
-	l->part = PART_KEY;
-	l->limit = btf__resolve_size(l->btf, id);
-	ok = single || add_type(l, id, name, 0, 0);
-	free(name);
-	if (!ok)
-		return false;
-	flatten(l->columns, l->count);
-	finish_keys(l, 0);
-	l->n_key = l->count;
-	return true;
-}
-
-bool layout_value(struct layout *l, u32 id)
-{
-	const struct meaning *m = find_meaning(l->btf, id);
-	const char *name = is_plain_struct(l->btf, id)				? ""
-			   : !m							? "count"
-			   : m->format == FMT_HIST || m->format == FMT_MINIHIST ? "hist"
-			   : m->unit == UNIT_NSEC				? "ns"
-			   : m->unit == UNIT_BYTES				? "bytes"
-			   : m->gauge						? "gauge"
-										: "count";
-
-	l->part = PART_VALUE;
-	l->limit = btf__resolve_size(l->btf, id);
-	if (!add_type(l, id, name, 0, 0))
-		return false;
-	flatten(l->columns + l->n_key, l->count - l->n_key);
-	finish_keys(l, l->n_key);
-	return true;
-}
-
-bool layout_config(struct layout *l, u32 id)
-{
-	l->part = PART_VALUE;
-	l->config = true;
-	l->limit = btf__resolve_size(l->btf, id);
-	if (!add_type(l, id, "", 0, 0))
-		return false;
-	flatten(l->columns, l->count);
-	finish_keys(l, 0);
-	return true;
+	return add_type(l, id, path, 0, 0);
 }

@@ -9,6 +9,7 @@
 #include "options.h"
 #include "pinned.h"
 #include "print.h"
+#include "terminal.h"
 #include "verbs.h"
 
 struct flow {
@@ -35,18 +36,30 @@ static void take_row(void *arg, const struct row *row)
 		give_row(f->print, row);
 }
 
+#define LINES_BESIDE_ROWS 8
+
+static u64 row_limit(const struct print *p)
+{
+	unsigned int lines = terminal()->lines;
+
+	if (!p->schema->n_labels)
+		return ~0ULL;
+	if (p->query->limited || !p->to->for_eyes || !lines)
+		return p->query->top;
+	return lines > 2 * LINES_BESIDE_ROWS ? lines - LINES_BESIDE_ROWS
+					     : LINES_BESIDE_ROWS;
+}
+
 /* Rows must be kept to be put in order or cut; else they stream. */
 static struct collect *collector(const struct print *p, struct bound *b)
 {
-	bool cut = p->query->limited && p->schema->n_labels;
-	bool order = b->sort.column;
+	u64 limit = row_limit(p);
 
-	/* Members of a struct are in the order their author chose. */
-	if (!order && p->schema->parts == 1 && (p->to->sorted || cut))
-		order = operand_default(p->schema, &b->sort);
-	if (!order && !cut)
+	if (!b->sort.column && (p->to->for_eyes || limit != ~0ULL))
+		operand_default(p->schema, &b->sort);
+	if (!b->sort.column && limit == ~0ULL)
 		return NULL;
-	return collect_open(p->schema, &b->sort, cut ? p->query->top : ~0ULL);
+	return collect_open(p->schema, &b->sort, limit);
 }
 
 static void call(void (*callback)(struct print *p), struct print *p)
@@ -110,7 +123,7 @@ void view(struct source *source, const struct query *query, const struct printer
 	struct print p = {.to = printer, .source = source, .query = query};
 
 	query_check(query, source);
-	source->host.partial |= query->n_filters || query->limited;
+	source->host.partial |= query->n_filters || query->top != ~0ULL;
 	out_open(&p.out, STDOUT_FILENO);
 	call(printer->begin, &p);
 	for (unsigned int i = 0; i < source->n_probes; i++) {

@@ -21,6 +21,7 @@
 #include "util.h"
 
 #define BATCH_BYTES (1024 * 1024)
+#define FEW_ROWS    16	/* large per-CPU values: a bucket should still fit */
 #define ENOTSUPP    524 /* the kernel's own, not in errno.h */
 
 struct walk {
@@ -148,7 +149,7 @@ static int read_batch(struct walk *w, void *cursor, bool first, u32 *count)
 static bool walk_batches(struct walk *w)
 {
 	size_t row = w->map->key_size + (size_t)w->stride * w->cpus;
-	u32 size = BATCH_BYTES / row > 64 ? BATCH_BYTES / row : 64, count;
+	u32 size = BATCH_BYTES / row > FEW_ROWS ? BATCH_BYTES / row : FEW_ROWS, count;
 	/* A hash gives a number as cursor, a trie a key. */
 	u8 *cursor = xcalloc(1, w->map->key_size + sizeof(u32));
 	/* Keys come and go, but more than this is not one reading of one map. */

@@ -267,3 +267,76 @@ with_object() {
 	# The row whose value and slot are both 0 is not printed.
 	grep -v '^0 0$' host | diff - kernel
 }
+
+@test "labels of nested structs that share a name keep their path; fields never collide" {
+	fixture_load odd odd
+	true | true # each process that ends makes the rows
+	"$reader" dump odd >odd
+	"$reader" dump --prom odd >prom
+	"$reader" show odd >text
+	rm -rf "$PINSCOPE_BPFFS/pinscope/odd"
+	holds 'select(.map == "pairs") | .labels == {from_addr: "::", from_port: 1, to_addr: "::",
+		to_port: 2, tgid: 7, value_tgid: 8, comm: "x"}' <odd
+	holds 'select(.map == "pairs") | .last == {state: 12, offset: -11} and .type_ == 4 and
+		.by_size == {"0": 1, "1": 2, "2": 3} and .sent_bytes == 5' <odd
+	holds 'select(.map == "slots") | .labels == {key: 1} and .ns == 6' <odd
+	holds 'select(.map == "moved" and .labels.direction == "tx") | .bytes == 6' <odd
+	holds 'select(.map == "moved" and .labels.direction == "9") | .bytes == 6' <odd
+	[ "$(jq -c 'select(.map == "nets")' odd | wc -l)" -eq 2 ]
+	! command -v promtool >/dev/null || promtool check metrics <prom
+	grep -q '^pinscope_odd_pairs_last_offset{.*} -11$' prom
+}
+
+@test "tail prints the records of the event stream by their own type" {
+	fixture_load odd odd
+	timeout 60 "$reader" tail odd >events 3>&- &
+	until [ -s events ]; do
+		kill -0 $!
+		true | true
+	done
+	kill $!
+	rm -rf "$PINSCOPE_BPFFS/pinscope/odd"
+	head -1 events | jq -e '.type == "event" and .probe == "odd" and .event == "ended" and
+		.labels.tgid == 42 and (.labels.comm | length) > 0 and .time_ns == 1000'
+	run "$reader" tail odd
+	says 3 'is not loaded'
+}
+
+@test "R15: a member of the group reads, and cannot write" {
+	[ "$(id -u)" -eq 0 ] || skip 'needs root'
+	members() {
+		setpriv --reuid 65534 --regid 4321 --clear-groups "$@"
+	}
+	# Before 5.19 the kernel refuses whoever has no CAP_BPF.
+	printf '%s\n5.19\n' "$(uname -r)" | sort -V | head -1 | grep -qx 5.19 ||
+		skip "$(uname -r) lets nobody read without CAP_BPF"
+	cp "$reader" "$PINSCOPE_RUN/reader"
+	chmod -R a+rX "$BATS_RUN_TMPDIR"
+	chmod 0750 "$PINSCOPE_BPFFS"
+	run members "$PINSCOPE_RUN/reader" get shapes
+	says 1 'permission denied'
+	[ "${#lines[@]}" -eq 1 ]
+	chgrp -R 4321 "$PINSCOPE_BPFFS"
+	chmod -R g=rX,o= "$PINSCOPE_BPFFS"
+	members "$PINSCOPE_RUN/reader" dump shapes >json
+	head -1 json | jq -e '.probes[0] | .links.touch == null and
+		.recursion_misses.touch == null and .config.sample == 1'
+	[ "$(jq -s length json)" -gt 5 ]
+	members "$PINSCOPE_RUN/reader" show shapes | grep -q 'not known to this user'
+	run members "$PINSCOPE_RUN/reader" set shapes sample=3
+	says 1 'permission denied'
+	[ "$("$reader" get shapes sample)" = sample=1 ]
+}
+
+@test "on a terminal: colour unless NO_COLOR, columns that fit, rows that fit" {
+	command -v script >/dev/null || skip 'script (package bsdutils) is not here'
+	on_terminal() {
+		script -qec "stty cols 60 rows 24; $1 '$reader' show shapes" /dev/null
+	}
+	on_terminal 'TERM=xterm' >colour
+	on_terminal 'TERM=xterm NO_COLOR=1' >plain
+	grep -q "$(printf '\033\[1m')" colour
+	! grep -q "$(printf '\033')" plain
+	grep -q 'too narrow for: .*LATENCY.MAX' plain
+	[ "$(grep NETNS plain | tr -d '\r' | wc -c)" -le 61 ]
+}

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # For the tests of the reader: a reader built in build/, check programs, snapshots. Sourced.
+# shellcheck disable=SC2034,SC2154 # some are for the tests, some are from bats
 
 top=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 reader=${READER:-$top/build/pinscope-reader}

@@ -141,6 +141,19 @@ static void near(const char *what, double got, double wanted, double share)
 	failed = 1;
 }
 
+/* The same value twice has no deviation, whatever was rounded. */
+static void check_alike(const struct column *c)
+{
+	struct minihist m = {.count = 2, .sum = 8000400, .min = 4000200, .max = 4000200};
+	struct row row = {.part = {NULL, (const u8 *)&m}};
+	static struct dist d;
+
+	m.slots[minihist_slot(hist_slot(4000200))] = 2;
+	m.sumsq = 2 * 3907ULL * 3907;
+	dist_read(&d, c, &row);
+	near("stddev of equal values", dist_stat(&d, STAT_STDDEV), 0, 0);
+}
+
 /* A million values spread evenly over 1..1,000,000: every number is known. */
 static void check_distributions(void)
 {
@@ -173,6 +186,7 @@ static void check_distributions(void)
 	dist_read(&d, &c, &row);
 	near("stddev", dist_stat(&d, STAT_STDDEV), 288675.1, 1e-3);
 	near("min", dist_stat(&d, STAT_MIN), 1, 0);
+	check_alike(&c);
 	m.sumsq = ~0ULL;
 	dist_read(&d, &c, &row);
 	if (!isnan(dist_stat(&d, STAT_STDDEV)))

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* One value of a configuration, from and to text. */
+#pragma once
+
+#include "describe.h"
+#include "out.h"
+
+/* As setting_parse() takes it. */
+void setting_print(struct out *o, const struct column *c, const struct row *row);
+char *setting_json(const struct column *c, const struct row *row);
+/* NULL, or why the value cannot be stored. */
+const char *setting_parse(const struct column *c, u8 *value, const char *text);
+/* Makes each mask say which of its members are not zero. */
+void settings_mask(const struct config *config);
