@@ -121,6 +121,7 @@ int cmd_set(int argc, char **argv)
 	for (int i = 1; i < argc; i++)
 		apply(&probe, argv[i]);
 	settings_mask(&probe.pinned->config);
+	settings_count_change(&probe.pinned->config);
 	if (pinned_map_open(probe.pinned->config_path, 0, &map, &id) < 0)
 		return complaints();
 	if (bpf_map_update_elem(map.fd, &zero, probe.pinned->config.value, 0))

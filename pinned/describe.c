@@ -131,7 +131,6 @@ static bool lay_out(struct layout *l, u32 key, u32 value, bool single, struct sc
 		return false;
 	s->parts = l->columns->names->count;
 	s->listed = true;
-	s->losses = !strcmp(l->map, "losses");
 	return true;
 }
 
@@ -161,7 +160,7 @@ enum described describe_map(const struct object *o, const char *map, bool array,
 	s->kind = classify_value(layout.columns + layout.n_key, layout.count - layout.n_key);
 	split_columns(s, layout.columns, layout.count);
 	free(layout.columns);
-	classify_key(o->btf, key, s);
+	s->losses = !strcmp(map, "losses") && s->kind == KIND_COUNTER && s->n_labels == 1;
 	return MAP_ROWS;
 }
 
@@ -171,8 +170,7 @@ bool describe_record(const struct object *o, u32 id, struct schema *s)
 	struct layout layout = {.btf = o->btf, .map = "events", .path = o->path};
 
 	if (!t || !btf_is_struct(t)) {
-		complain(EXIT_INPUT,
-			 "cannot decode records of type %u by %s: it is no struct", id,
+		complain(EXIT_INPUT, "cannot decode records of type %u by %s: it is no struct", id,
 			 o->path);
 		return false;
 	}

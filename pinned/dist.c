@@ -108,8 +108,7 @@ double dist_stddev(const struct dist *d)
 		return NAN;
 	mean = (long double)d->sum / d->count;
 	/* Sheppard: rounding to multiples of h adds h^2/12 to the variance. */
-	variance =
-		d->sumsq / d->count - mean * mean - ldexpl(1, 2 * MINIHIST_SQ_SHIFT) / 12;
+	variance = d->sumsq / d->count - mean * mean - ldexpl(1, 2 * MINIHIST_SQ_SHIFT) / 12;
 	/* What was rounded weighs when there are few values: no deviation is above half the range. */
 	most = (d->max.hi - d->min.lo) / 2.0L;
 	return variance <= 0 ? 0 : sqrtl(variance) > most ? most : sqrtl(variance);

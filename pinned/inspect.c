@@ -131,8 +131,7 @@ static json_t *shape(const struct btf *btf, const struct bpf_map *map, bool conf
 		value = btf__find_by_name_kind(btf, CONFIG_MAP, BTF_KIND_DATASEC);
 	return json_sprintf("%u:%u:%u:%u:%x:%llx:%llx", bpf_map__type(map), bpf_map__key_size(map),
 			    bpf_map__value_size(map), bpf_map__max_entries(map),
-			    bpf_map__map_flags(map),
-			    shape_hash(btf, bpf_map__btf_key_type_id(map)),
+			    bpf_map__map_flags(map), shape_hash(btf, bpf_map__btf_key_type_id(map)),
 			    shape_hash(btf, value > 0 ? value : 0));
 }
 

@@ -14,10 +14,19 @@ static const char *last_name(const char *path)
 	return dot && !isdigit((unsigned char)dot[1]) ? dot + 1 : path;
 }
 
-/* Labels and settings are flat; fields keep their path. */
+/* Labels and settings are flat; fields nest where two have the same last name. */
 static bool has_flat_name(const struct layout *l, unsigned int i)
 {
 	return l->columns[i].label || l->config;
+}
+
+static bool is_unique_field(const struct layout *l, const char *const *paths, unsigned int i)
+{
+	for (unsigned int j = 0; j < l->count; j++)
+		if (j != i && !has_flat_name(l, j) &&
+		    !strcmp(last_name(paths[j]), last_name(paths[i])))
+			return false;
+	return true;
 }
 
 /* Whether another label has the same last name. */
@@ -50,8 +59,7 @@ static char *label_name(const struct layout *l, const char *const *paths, unsign
 		return joined(last_name(paths[i]));
 	for (unsigned int j = 0; j < i; j++)
 		if (has_flat_name(l, j) && !strcmp(paths[j], paths[i])) {
-			char *path = xasprintf("value.%s", paths[i]),
-			     *name = joined(path);
+			char *path = xasprintf("value.%s", paths[i]), *name = joined(path);
 
 			free(path);
 			return name;
@@ -81,7 +89,9 @@ static void name_columns(struct layout *l)
 
 		c->name = has_flat_name(l, i)
 				  ? label_name(l, (const char *const *)paths, i)
-				  : field_name(paths[i]);
+				  : field_name(is_unique_field(l, (const char *const *)paths, i)
+						       ? last_name(paths[i])
+						       : paths[i]);
 		c->key = c->label ? xstrdup(c->name) : column_key(c->name, c);
 	}
 	for (unsigned int i = 0; i < l->count; i++)
@@ -115,10 +125,52 @@ static bool is_plain_struct(const struct btf *btf, u32 id)
 	return t && btf_is_struct(t) && !find_meaning(btf, id);
 }
 
+bool is_plain_number(const struct btf *btf, u32 id)
+{
+	char *name = bare_name(btf, id, "");
+	const struct btf_type *t = resolved(btf, id);
+	bool plain = !*name && t && btf_is_int(t);
+
+	free(name);
+	return plain;
+}
+
+/* The label that says which member of the struct a row is. */
+static void add_member_label(struct layout *l, const struct btf_type *t, const char *label)
+{
+	const struct btf_member *m = btf_members(t);
+	struct column *c = APPEND(l->columns, l->count);
+
+	*c = (struct column){.name = xstrdup(label), .format = FMT_ENUM, .part = PART_KEY};
+	c->label = true;
+	c->size = sizeof(u32);
+	c->names = xcalloc(1, sizeof(*c->names));
+	for (u32 i = 0; i < btf_vlen(t); i++) {
+		struct enumerator *item = APPEND(c->names->items, c->names->count);
+
+		*item = (struct enumerator){i, xstrdup(string_at(l->btf, m[i].name_off))};
+	}
+	l->n_key = l->count;
+}
+
+bool layout_members(struct layout *l, u32 id, const char *label)
+{
+	const struct btf_type *t = resolved(l->btf, id);
+	u32 type;
+
+	if (!t || !btf_is_struct(t) || !btf_vlen(t))
+		return layout_refuse(l, label, "its members should be rows, but it is no struct");
+	type = btf_members(t)->type;
+	for (u32 i = 0; i < btf_vlen(t); i++)
+		if (btf_members(t)[i].type != type)
+			return layout_refuse(l, label, "its members should be rows of one type");
+	add_member_label(l, t, label);
+	return layout_value(l, type);
+}
+
 bool layout_key(struct layout *l, u32 id, bool single)
 {
-	char *name =
-		is_plain_struct(l->btf, id) ? xstrdup("") : bare_name(l->btf, id, "key");
+	char *name = is_plain_struct(l->btf, id) ? xstrdup("") : bare_name(l->btf, id, "key");
 	bool ok;
 
 	l->part = PART_KEY;

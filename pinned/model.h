@@ -69,7 +69,7 @@ struct schema {
 	char *help, *metric; /* NULL: none */
 	u32 id;
 	enum map_kind kind;
-	bool losses; /* keyed by enum loss */
+	bool losses; /* what was not recorded */
 	bool event;  /* of a stream: records, no rows */
 	bool listed; /* each possible key has a meaning: rows of zeros are printed */
 	bool vacant; /* a row that starts with 8 zero bytes is not in use */

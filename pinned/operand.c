@@ -56,8 +56,7 @@ void operand_default(const struct schema *s, struct operand *operand)
 			operand->column = &s->fields[i];
 			break;
 		}
-	operand->stat =
-		operand->column && is_hist(operand->column) ? STAT_COUNT : STAT_VALUE;
+	operand->stat = operand->column && is_hist(operand->column) ? STAT_COUNT : STAT_VALUE;
 }
 
 bool operand_is_number(const struct operand *operand)

@@ -78,9 +78,9 @@ static bool is_array(u32 type)
 /* Whether one can go over the keys of such a map. */
 static bool has_rows(u32 type)
 {
-	return is_array(type) || type == BPF_MAP_TYPE_HASH ||
-	       type == BPF_MAP_TYPE_LRU_HASH || type == BPF_MAP_TYPE_PERCPU_HASH ||
-	       type == BPF_MAP_TYPE_LRU_PERCPU_HASH || type == BPF_MAP_TYPE_LPM_TRIE;
+	return is_array(type) || type == BPF_MAP_TYPE_HASH || type == BPF_MAP_TYPE_LRU_HASH ||
+	       type == BPF_MAP_TYPE_PERCPU_HASH || type == BPF_MAP_TYPE_LRU_PERCPU_HASH ||
+	       type == BPF_MAP_TYPE_LPM_TRIE;
 }
 
 /* The kernel's idea of the map against that of the object. */
@@ -226,11 +226,10 @@ static bool is_there(const char *directory, const char *name, bool named)
 	if (legal && !access(directory, F_OK))
 		return true;
 	if (legal && errno != ENOENT)
-		complain(EXIT_FAILED, "cannot look for probe %s in %s: %s", name,
-			 pin_root(), reason(errno));
+		complain(EXIT_FAILED, "cannot look for probe %s in %s: %s", name, pin_root(),
+			 reason(errno));
 	else if (named)
-		complain(EXIT_ABSENT, "probe %s is not loaded: there is no %s", name,
-			 directory);
+		complain(EXIT_ABSENT, "probe %s is not loaded: there is no %s", name, directory);
 	return false;
 }
 

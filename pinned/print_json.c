@@ -200,16 +200,14 @@ static void named_bounds(struct out *o, const char *name, struct bounds b)
 	out_pair(o, b.lo, b.hi);
 }
 
-static void json_bounds(struct out *o, const struct dist *d, const char *suffix,
-			bool interval)
+static void json_bounds(struct out *o, const struct dist *d, const char *suffix, bool interval)
 {
 	static const unsigned int per_mille[] = {500, 900, 990, 999};
 
 	out_key(o, "bounds", suffix);
 	out_char(o, '{');
 	for (int i = 0; d->count && i < 4; i++)
-		named_bounds(o, stat_names[STAT_P50 + i],
-			     dist_percentile(d, per_mille[i]));
+		named_bounds(o, stat_names[STAT_P50 + i], dist_percentile(d, per_mille[i]));
 	if (d->count && interval)
 		named_bounds(o, "max", d->max);
 	out_char(o, '}');

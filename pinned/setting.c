@@ -160,3 +160,14 @@ void settings_mask(const struct config *config)
 		store_number(value + mask->offset, sizeof(bits), bits);
 	}
 }
+
+void settings_count_change(const struct config *config)
+{
+	for (unsigned int i = 0; i < config->n_columns; i++) {
+		const struct column *c = &config->columns[i];
+		u8 *at = config->value + c->offset;
+
+		if (c->format == FMT_EPOCH)
+			store_number(at, c->size, load_number(at, c->size) + 1);
+	}
+}

@@ -71,9 +71,8 @@ static int take(void *arg, void *data, size_t size)
 	if (r->bad)
 		return 0;
 	if (size < r->schema.size[PART_VALUE]) {
-		complain(
-			EXIT_INPUT, "a record %s of %s has %zu bytes, its object says %u",
-			r->schema.name, s->probe->name, size, r->schema.size[PART_VALUE]);
+		complain(EXIT_INPUT, "a record %s of %s has %zu bytes, its object says %u",
+			 r->schema.name, s->probe->name, size, r->schema.size[PART_VALUE]);
 		r->bad = true;
 		return 0;
 	}
@@ -104,8 +103,7 @@ int cmd_tail(int argc, char **argv)
 		return complaints();
 	ring = ring_buffer__new(map.fd, take, &stream, NULL);
 	if (!ring)
-		die(EXIT_FAILED, "cannot read the event stream of %s: %s", argv[0],
-		    reason(errno));
+		die(EXIT_FAILED, "cannot read the event stream of %s: %s", argv[0], reason(errno));
 	while (err >= 0 || err == -EINTR)
 		err = ring_buffer__poll(ring, POLL_MS);
 	die(EXIT_FAILED, "cannot wait for events of %s: %s", argv[0], reason(-err));

@@ -59,6 +59,20 @@ const struct btf_type *resolved(const struct btf *btf, u32 id)
 	return t;
 }
 
+/* Whether a declaration tag says so of the type itself. */
+static bool is_internal(const struct btf *btf, const struct btf_type *t)
+{
+	for (u32 id = 1; id < btf__type_cnt(btf); id++) {
+		const struct btf_type *tag = btf__type_by_id(btf, id);
+
+		if (btf_is_decl_tag(tag) && btf_decl_tag(tag)->component_idx == -1 &&
+		    btf__type_by_id(btf, tag->type) == t &&
+		    !strcmp(type_name(btf, tag), "internal"))
+			return true;
+	}
+	return false;
+}
+
 const struct meaning *find_meaning(const struct btf *btf, u32 id)
 {
 	const struct btf_type *t = btf__type_by_id(btf, id);
@@ -74,7 +88,7 @@ const struct meaning *find_meaning(const struct btf *btf, u32 id)
 	return NULL;
 }
 
-static bool refuse(const struct layout *l, const char *path, const char *why)
+bool layout_refuse(const struct layout *l, const char *path, const char *why)
 {
 	complain(EXIT_INPUT, "cannot decode %s of map %s by %s: %s", *path ? path : "the value",
 		 l->map, l->path, why);
@@ -86,8 +100,9 @@ static struct column *add_column(struct layout *l, const char *path, u32 offset,
 	struct column *c;
 
 	if (l->count == MAX_COLUMNS || (s64)offset + size > l->limit) {
-		refuse(l, path,
-		       l->count == MAX_COLUMNS ? "too many members" : "it lies outside its struct");
+		layout_refuse(l, path,
+			      l->count == MAX_COLUMNS ? "too many members"
+						      : "it lies outside its struct");
 		return NULL;
 	}
 	c = APPEND(l->columns, l->count);
@@ -105,10 +120,11 @@ static bool add_meant(struct layout *l, const struct meaning *m, const char *pat
 	struct column *c;
 
 	if ((m->size && m->size != size) || (!m->size && (size > 8 || (size & (size - 1)))))
-		return refuse(l, path, "its size is not what the headers say of its typedef");
+		return layout_refuse(l, path,
+				     "its size is not what the headers say of its typedef");
 	if ((m->format == FMT_HIST || m->format == FMT_MINIHIST) &&
 	    (l->part == PART_KEY || l->config || offset % 8))
-		return refuse(l, path, "a histogram cannot be there");
+		return layout_refuse(l, path, "a histogram cannot be there");
 	c = add_column(l, path, offset, size);
 	if (!c)
 		return false;
@@ -125,7 +141,7 @@ static bool add_int(struct layout *l, const struct btf_type *t, const char *path
 	struct column *c;
 
 	if (t->size > 8 || (t->size & (t->size - 1)) || btf_int_offset(t))
-		return refuse(l, path, "a number of that size cannot be printed");
+		return layout_refuse(l, path, "a number of that size cannot be printed");
 	c = add_column(l, path, offset, t->size);
 	if (!c)
 		return false;
@@ -173,7 +189,7 @@ static bool add_enum(struct layout *l, const struct btf_type *t, const char *pat
 	struct column *c;
 
 	if (!t->size || t->size > 8 || (t->size & (t->size - 1)))
-		return refuse(l, path, "an enum of that size cannot be printed");
+		return layout_refuse(l, path, "an enum of that size cannot be printed");
 	c = add_column(l, path, offset, t->size);
 	if (!c)
 		return false;
@@ -226,7 +242,7 @@ static bool add_members(struct layout *l, const struct btf_type *t, const char *
 		if (!strncmp(name, "pad", 3))
 			continue;
 		if (btf_member_bitfield_size(t, i) || bits % 8)
-			return refuse(l, name, "bit fields cannot be printed");
+			return layout_refuse(l, name, "bit fields cannot be printed");
 		inner = *path && *name ? xasprintf("%s.%s", path, name)
 				       : xstrdup(*path ? path : name);
 		ok = add_type(l, m[i].type, inner, offset + bits / 8, depth + 1);
@@ -242,7 +258,7 @@ static bool add_type(struct layout *l, u32 id, const char *path, u32 offset, int
 	s64 size = btf__resolve_size(l->btf, id);
 
 	if (!t || size < 0 || depth > MAX_DEPTH)
-		return refuse(l, path, "its type is damaged");
+		return layout_refuse(l, path, "its type is damaged");
 	if (m)
 		return add_meant(l, m, path, offset, size);
 	if (btf_is_int(t))
@@ -253,7 +269,7 @@ static bool add_type(struct layout *l, u32 id, const char *path, u32 offset, int
 		return add_array(l, t, path, offset, depth);
 	if (btf_is_struct(t))
 		return is_internal(l->btf, t) || add_members(l, t, path, offset, depth);
-	return refuse(l, path, "only numbers, enums, arrays and structs can be printed");
+	return layout_refuse(l, path, "only numbers, enums, arrays and structs can be printed");
 }
 
 bool layout_type(struct layout *l, u32 id, const char *path)

@@ -35,6 +35,12 @@ const struct btf_type *resolved(const struct btf *btf, u32 id);
 bool layout_type(struct layout *l, u32 id, const char *path);
 
 /* layout.c: one after the other, names when all are there. */
+/* Says why a member cannot be laid out; false. */
+bool layout_refuse(const struct layout *l, const char *path, const char *why);
+/* Each member of the struct is a row; `label` names which. */
+bool layout_members(struct layout *l, u32 id, const char *label);
+/* A number without a name of its own. */
+bool is_plain_number(const struct btf *btf, u32 id);
 bool layout_key(struct layout *l, u32 id, bool array);
 bool layout_value(struct layout *l, u32 id);
 bool layout_config(struct layout *l, u32 id);

@@ -46,8 +46,7 @@ static u64 row_limit(const struct print *p)
 		return ~0ULL;
 	if (p->query->limited || !p->to->for_eyes || !lines)
 		return p->query->top;
-	return lines > 2 * LINES_BESIDE_ROWS ? lines - LINES_BESIDE_ROWS
-					     : LINES_BESIDE_ROWS;
+	return lines > 2 * LINES_BESIDE_ROWS ? lines - LINES_BESIDE_ROWS : LINES_BESIDE_ROWS;
 }
 
 /* Rows must be kept to be put in order or cut; else they stream. */
