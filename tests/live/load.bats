@@ -3,6 +3,8 @@
 #
 # Loading is a transaction (R1, R2, R3, R5). The probes are tests/fixture/load_*.
 
+# shellcheck disable=SC2030,SC2031 # status is that of the last run
+
 bats_require_minimum_version 1.5.0
 
 setup_file() {
@@ -127,6 +129,7 @@ assert_sentence() {
 }
 
 @test "R16: CAP_BPF and CAP_PERFMON are enough" {
+	ulimit -l unlimited 2>/dev/null || true # before 5.11 maps count as locked memory
 	run -0 setpriv --bounding-set -all,+bpf,+perfmon "$PINSCOPE" load load_exec
 	assert_loaded load_exec 2
 	run -0 setpriv --bounding-set -all,+bpf,+perfmon "$PINSCOPE" unload load_exec
@@ -143,45 +146,39 @@ assert_sentence() {
 	run -1 as nogroup cat "$maps/processes"
 	run -1 as nogroup cat "$PINSCOPE_RUN/load_exec.bpf.o"
 	run -255 as daemon bpftool map update pinned "$maps/calls" key 0 0 0 0 value 0 0 0 0 0 0 0 0
-	[[ $output == *"Permission denied"* ]]
+	[[ $output == *"Permission denied"* || $output == *"not permitted"* ]] # 5.10: EPERM
 	run -1 as daemon rm -f "$maps/processes"
 	[[ $output == *"Permission denied"* ]]
 	run -1 as daemon cat "$ROOT/load_exec/links/ld_exec"
 	[[ $output == *"Permission denied"* ]]
 }
 
-@test "R2: load killed after any step is recovered by load and by unload" {
-	local step recover
-	for recover in "unload all" "load load_exec"; do
-		for ((step = 1; ; step++)); do
-			PINSCOPE_KILL_AFTER=$step run "$PINSCOPE" load load_exec
-			((status == 137)) || break
-			# shellcheck disable=SC2086
-			run -0 "$PINSCOPE" $recover
-			[[ $recover == unload* ]] || assert_loaded load_exec 2
-			run -0 "$PINSCOPE" unload all
-			assert_no_trace
-		done
-		((status == 0 && step > 8))
-		"$PINSCOPE" unload all
+# killed_after_each_step LEAST VERB: kills it after one step, then two, until it is through;
+# by turns an unload and a load must recover. Each runs on what `prepare` made.
+killed_after_each_step() {
+	local least=$1 verb=$2 step
+	for ((step = 1; ; step++)); do
+		prepare
+		PINSCOPE_KILL_AFTER=$step run "$PINSCOPE" "$verb" load_exec
+		((status == 137)) || break
+		if ((step % 2)); then
+			run -0 "$PINSCOPE" load load_exec
+			assert_loaded load_exec 2
+		fi
+		run -0 "$PINSCOPE" unload all
+		assert_no_trace
 	done
+	((status == 0 && step > least))
+}
+
+@test "R2: load killed after any step is recovered by load and by unload" {
+	prepare() { :; }
+	killed_after_each_step 8 load
 }
 
 @test "R2: unload killed after any step is recovered by load and by unload" {
-	local step recover
-	for recover in "unload all" "load load_exec"; do
-		for ((step = 1; ; step++)); do
-			"$PINSCOPE" load load_exec
-			PINSCOPE_KILL_AFTER=$step run "$PINSCOPE" unload load_exec
-			((status == 137)) || break
-			# shellcheck disable=SC2086
-			run -0 "$PINSCOPE" $recover
-			[[ $recover == unload* ]] || assert_loaded load_exec 2
-			run -0 "$PINSCOPE" unload all
-			assert_no_trace
-		done
-		((status == 0 && step > 3))
-	done
+	prepare() { "$PINSCOPE" load load_exec; }
+	killed_after_each_step 3 unload
 }
 
 @test "R2: a recovery that is killed is recovered too" {

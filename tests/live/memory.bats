@@ -42,9 +42,8 @@ charges() {
 		slack=$((charged / 20))
 		((slack >= 4096)) || ! grep -q ' bpf_map_charge_init$' /proc/kallsyms || slack=4096
 		((n += 1))
-		if [[ $name == demand_* ]]; then
-			((foretold >= charged)) || false
-		elif ((foretold < charged - slack || foretold > charged + slack)); then
+		if ((foretold < charged - slack)) ||
+			[[ $name != demand_* ]] && ((foretold > charged + slack)); then
 			echo "$name: foretold $foretold, charged $charged" >&2
 			return 1
 		fi
