@@ -121,6 +121,7 @@ static enum outcome write_some(struct conn *c, u64 len)
 		check_deadline();
 	else if (errno != EAGAIN)
 		return broken(c, "sending");
+	result.refused += errno == EAGAIN;
 	return loop_await(c, EPOLLOUT) ? GO : WAIT;
 }
 
@@ -244,8 +245,7 @@ static enum outcome client_turn_done(struct conn *c)
 	if (c->asked < c->target) {
 		c->to_send = burst(c);
 		c->state = SENDING;
-		return opt.pause[PAUSE_INTERVAL] && !loop_pause(c, PAUSE_INTERVAL) ? WAIT
-										   : GO;
+		return opt.pause[PAUSE_INTERVAL] && !loop_pause(c, PAUSE_INTERVAL) ? WAIT : GO;
 	}
 	if (!opt.together)
 		return END;
@@ -280,8 +280,8 @@ static enum outcome client_receive(struct conn *c)
 		enum outcome out = read_some(c, c->asked * opt.answer - c->in_bytes);
 
 		if (out == END)
-			fail("the server closed after %lu of %lu bytes of answers",
-			     c->in_bytes, c->asked * opt.answer);
+			fail("the server closed after %lu of %lu bytes of answers", c->in_bytes,
+			     c->asked * opt.answer);
 		if (out == WAIT)
 			return out;
 	}
@@ -343,13 +343,10 @@ static enum outcome server_receive(struct conn *c)
 				continue;
 			c->to_send = 1;
 			c->state = SENDING;
-			return !opt.pause[PAUSE_THINK] || loop_pause(c, PAUSE_THINK)
-				       ? GO
-				       : WAIT;
+			return !opt.pause[PAUSE_THINK] || loop_pause(c, PAUSE_THINK) ? GO : WAIT;
 		}
 		/* with MSG_WAITALL no more than the message will ever come */
-		out = read_some(c, opt.waitall ? in_size() - c->in_bytes % in_size()
-					       : opt.read);
+		out = read_some(c, opt.waitall ? in_size() - c->in_bytes % in_size() : opt.read);
 		if (out != GO)
 			return out;
 	}

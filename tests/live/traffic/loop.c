@@ -173,8 +173,7 @@ static void open_listener(void)
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
 
 	listener = new_socket();
-	if (bind(listener, (void *)&opt.address, opt.address_len) ||
-	    listen(listener, 4096))
+	if (bind(listener, (void *)&opt.address, opt.address_len) || listen(listener, 4096))
 		fail("cannot listen there: %m");
 	if (!opt.block) {
 		fcntl(listener, F_SETFL, O_NONBLOCK);

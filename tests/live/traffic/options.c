@@ -87,8 +87,8 @@ static const struct flag {
 
 __attribute__((noreturn)) static void misuse(const char *what, const char *which)
 {
-	fprintf(stderr, "traffic: %s%s%s\n\n%s", what, which ? ": " : "",
-		which ? which : "", usage_text);
+	fprintf(stderr, "traffic: %s%s%s\n\n%s", what, which ? ": " : "", which ? which : "",
+		usage_text);
 	exit(2);
 }
 

@@ -88,15 +88,13 @@ static void print_series(const char *name, struct series *s)
 		qsort(s->values, s->count, sizeof(*s->values), compare);
 	for (size_t i = 0; i < s->count; i++)
 		sum += s->values[i];
-	printf("\"%s\":{\"count\":%zu,\"sum_ns\":%lu,\"min_ns\":%lu,\"max_ns\":%lu", name,
-	       s->count, sum, s->count ? s->values[0] : 0,
-	       s->count ? s->values[s->count - 1] : 0);
+	printf("\"%s\":{\"count\":%zu,\"sum_ns\":%lu,\"min_ns\":%lu,\"max_ns\":%lu", name, s->count,
+	       sum, s->count ? s->values[0] : 0, s->count ? s->values[s->count - 1] : 0);
 	for (size_t i = 0; i < sizeof(percentiles) / sizeof(*percentiles); i++) {
 		/* the smallest value with at least that share at or below it */
 		size_t rank = (s->count * percentiles[i].per_mille + 999) / 1000;
 
-		printf(",\"%s_ns\":%lu", percentiles[i].name,
-		       s->count ? s->values[rank - 1] : 0);
+		printf(",\"%s_ns\":%lu", percentiles[i].name, s->count ? s->values[rank - 1] : 0);
 	}
 	print_log2(s);
 	print_samples(s);
@@ -119,16 +117,15 @@ static void print_address(const char *name, const struct sockaddr_storage *addre
 
 void report(void)
 {
-	printf("{\"mode\":\"%s\",\"pid\":%d,", opt.server ? "server" : "client",
-	       getpid());
+	printf("{\"mode\":\"%s\",\"pid\":%d,", opt.server ? "server" : "client", getpid());
 	print_address("local", &result.local);
 	print_address("peer", &result.peer);
 	printf("\"conns\":%lu,\"ended\":%lu,\"resets\":%lu,", result.opened, result.ended,
 	       result.resets);
 	printf("\"turns\":%zu,\"messages_sent\":%lu,\"messages_received\":%lu,",
 	       result.latency_outer.count, result.sent, result.received);
-	printf("\"sends\":%lu,\"reads\":%lu,\"peeks\":%lu,", result.sends, result.reads,
-	       result.peeks);
+	printf("\"sends\":%lu,\"refused\":%lu,\"reads\":%lu,\"peeks\":%lu,", result.sends,
+	       result.refused, result.reads, result.peeks);
 	printf("\"sent_bytes\":%lu,\"received_bytes\":%lu,", result.sent_bytes,
 	       result.received_bytes);
 	printf("\"start_ns\":%lu,\"elapsed_ns\":%lu,\"latency\":{", result.start,
