@@ -141,8 +141,7 @@ bool value_subtract(const struct schema *s, u8 *now, const u8 *before)
 		if (c->format == FMT_HIST)
 			grew &= hist_subtract((struct hist *)a, (const struct hist *)b);
 		else if (c->format == FMT_MINIHIST)
-			grew &= minihist_subtract((struct minihist *)a,
-						  (const struct minihist *)b);
+			grew &= minihist_subtract((struct minihist *)a, (const struct minihist *)b);
 		else if (!c->gauge)
 			grew &= number_subtract(c, a, b);
 	}

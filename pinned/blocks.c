@@ -59,8 +59,7 @@ static struct bounds line_bounds(const struct dist *d, unsigned int line)
 	return b;
 }
 
-static void draw_line(struct out *o, struct bounds b, enum unit unit, u64 count, u64 most,
-		      u64 all)
+static void draw_line(struct out *o, struct bounds b, enum unit unit, u64 count, u64 most, u64 all)
 {
 	struct out lo, hi, n;
 
@@ -71,8 +70,8 @@ static void draw_line(struct out *o, struct bounds b, enum unit unit, u64 count,
 	/* For counts the last value that belongs here; else where the next line starts. */
 	print_human(&hi, unit == UNIT_COUNT ? b.hi : b.hi + 1.0, unit);
 	print_grouped(&n, count);
-	out_printf(o, "  %10.*s .. %-10.*s %12.*s %5.1f%%  ", (int)lo.len, lo.buf,
-		   (int)hi.len, hi.buf, (int)n.len, n.buf, 100.0 * count / all);
+	out_printf(o, "  %10.*s .. %-10.*s %12.*s %5.1f%%  ", (int)lo.len, lo.buf, (int)hi.len,
+		   hi.buf, (int)n.len, n.buf, 100.0 * count / all);
 	print_bar(o, (double)count / most, BAR);
 	out_char(o, '\n');
 	out_close(&lo);

@@ -7,8 +7,7 @@ void out_bytes_plain(struct out *o, const char *text, size_t n)
 	out_bytes(o, text, n);
 }
 
-void print_label(struct out *o, const struct column *c, const struct row *row,
-		 escape_fn *escape)
+void print_label(struct out *o, const struct column *c, const struct row *row, escape_fn *escape)
 {
 	struct text text;
 	const char *name;

@@ -19,7 +19,7 @@ typedef unsigned long long bytes;
 
 /* Sizes on x86-64 where BTF cannot tell (names that several structs share). */
 #define HTAB_ELEM     48 /* struct htab_elem: header of each row */
-#define BUCKET	      16 /* struct bucket of hashtab.c */
+#define BUCKET	      16 /* struct bucket of hashtab.c, struct bpf_local_storage_map_bucket */
 #define LLIST_NODE    8	 /* per row, when rows come from the BPF allocator */
 #define HTAB_LOCKS    8	 /* HASHTAB_MAP_LOCK_COUNT, an int each per CPU */
 #define RINGBUF_META  3	 /* pages: consumer, producer, struct bpf_ringbuf */
@@ -43,27 +43,20 @@ static bytes hash_charge(struct kernel *k, const struct bpf_map *map, int cpus)
 {
 	enum bpf_map_type type = bpf_map__type(map);
 	int lru = type == BPF_MAP_TYPE_LRU_HASH || type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
-	int percpu =
-		type == BPF_MAP_TYPE_PERCPU_HASH || type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
-	bytes entries = bpf_map__max_entries(map),
-	      value = round_up(bpf_map__value_size(map), 8);
-	bytes row = kernel_sizeof(k, "htab_elem", HTAB_ELEM) +
-		    round_up(bpf_map__key_size(map), 8);
+	int percpu = type == BPF_MAP_TYPE_PERCPU_HASH || type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
+	bytes entries = bpf_map__max_entries(map), value = round_up(bpf_map__value_size(map), 8);
+	bytes row = kernel_sizeof(k, "htab_elem", HTAB_ELEM) + round_up(bpf_map__key_size(map), 8);
 	bytes sum = kernel_sizeof(k, "bpf_htab", 512) + BUCKET * power_of_two(entries);
 
 	sum += sizeof(int) * HTAB_LOCKS * cpus;
 	row += percpu ? sizeof(void *) + value * cpus : value;
 	if (bpf_map__map_flags(map) & BPF_F_NO_PREALLOC)
-		return sum + entries * (row + LLIST_NODE +
-					(percpu ? LLIST_NODE + sizeof(void *) : 0));
-	if (lru) /* rows are dealt out to the CPUs in equal numbers */
-		entries = round_up(entries, bpf_map__map_flags(map) & BPF_F_NO_COMMON_LRU
-						    ? cpus
-						    : 1);
-	else if (percpu)
-		entries += cpus; /* a spare row per CPU */
-	else
+		return sum +
+		       entries * (row + LLIST_NODE + (percpu ? LLIST_NODE + sizeof(void *) : 0));
+	if (!lru && !percpu) /* a spare row per CPU, so that an update need not allocate */
 		sum += cpus * (row + sizeof(void *));
+	else if (bpf_map__map_flags(map) & BPF_F_NO_COMMON_LRU)
+		entries = round_up(entries, cpus); /* dealt out in equal numbers */
 	return sum + entries * row;
 }
 
@@ -109,15 +102,16 @@ bytes map_charge(struct kernel *k, const struct bpf_map *map, int cpus)
 	case BPF_MAP_TYPE_LPM_TRIE:
 		return kernel_sizeof(k, "lpm_trie", 320) +
 		       entries * (round_up(LPM_TRIE_NODE + key - 4 + value, 8));
-	case BPF_MAP_TYPE_STACK_TRACE: /* a row: struct stack_map_bucket and the addresses */
+	case BPF_MAP_TYPE_STACK_TRACE:
 		return kernel_sizeof(k, "bpf_stack_map", 320) +
-		       power_of_two(entries) * (sizeof(void *) + 32 + round_up(value, 8));
+		       power_of_two(entries) * sizeof(void *) +
+		       entries * (kernel_sizeof(k, "stack_map_bucket", 16) + value);
 	case BPF_MAP_TYPE_SK_STORAGE:
 	case BPF_MAP_TYPE_TASK_STORAGE:
 	case BPF_MAP_TYPE_CGRP_STORAGE:
-	case BPF_MAP_TYPE_INODE_STORAGE: /* buckets: the possible CPUs, at least 2, of 32 bytes */
-		return kernel_sizeof(k, "bpf_local_storage_map", 512) +
-		       32 * power_of_two(cpus > 2 ? cpus : 2);
+	case BPF_MAP_TYPE_INODE_STORAGE:
+		return kernel_sizeof(k, "bpf_local_storage_map", 448) +
+		       BUCKET * power_of_two(cpus > 2 ? cpus : 2);
 	default:
 		return array_charge(k, map, cpus);
 	}

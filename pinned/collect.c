@@ -16,16 +16,14 @@ static size_t aligned(size_t n)
 	return (n + 7) / 8 * 8;
 }
 
-struct collect *collect_open(const struct schema *s, const struct operand *sort,
-			     u64 limit)
+struct collect *collect_open(const struct schema *s, const struct operand *sort, u64 limit)
 {
 	struct collect *c = xcalloc(1, sizeof(*c));
 
 	c->schema = s;
 	c->sort = sort;
 	c->limit = limit;
-	c->width = sizeof(struct head) + aligned(s->size[PART_KEY]) +
-		   aligned(s->size[PART_VALUE]);
+	c->width = sizeof(struct head) + aligned(s->size[PART_KEY]) + aligned(s->size[PART_VALUE]);
 	return c;
 }
 

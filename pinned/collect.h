@@ -13,8 +13,7 @@ struct collect {
 	u8 *rows;
 };
 
-struct collect *collect_open(const struct schema *s, const struct operand *sort,
-			     u64 limit);
+struct collect *collect_open(const struct schema *s, const struct operand *sort, u64 limit);
 void collect_add(struct collect *c, const struct row *row);
 /* Sorts and cuts; the number of rows that were left out. */
 u64 collect_finish(struct collect *c);

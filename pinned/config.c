@@ -34,12 +34,18 @@ static bool read_value(struct probe *probe)
 			 probe->name, map.value_size, p->object->path, p->config.size);
 		ok = false;
 	} else if (bpf_map_lookup_elem(map.fd, &zero, p->config.value)) {
-		complain(EXIT_FAILED, "cannot read the configuration of %s: %s",
-			 probe->name, reason(errno));
+		complain(EXIT_FAILED, "cannot read the configuration of %s: %s", probe->name,
+			 reason(errno));
 		ok = false;
 	}
 	close(map.fd);
 	return ok;
+}
+
+/* Kept by `set` itself, and shown to nobody. */
+static bool is_kept(const struct column *c)
+{
+	return c->format == FMT_MASK || c->format == FMT_EPOCH;
 }
 
 /* As `set` accepts it. */
@@ -109,7 +115,7 @@ bool config_read(struct probe *probe)
 		const struct column *c = &config->columns[i];
 		struct setting *setting;
 
-		if (c->format == FMT_MASK)
+		if (is_kept(c))
 			continue;
 		setting = APPEND(probe->settings, probe->n_settings);
 		setting->name = xstrdup(c->key);
@@ -121,7 +127,7 @@ bool config_read(struct probe *probe)
 static void known_keys(const struct config *config, struct out *o)
 {
 	for (unsigned int i = 0; i < config->n_columns; i++)
-		if (config->columns[i].format != FMT_MASK)
+		if (!is_kept(&config->columns[i]))
 			out_printf(o, " %s", config->columns[i].name);
 	out_char(o, 0);
 }
@@ -132,14 +138,13 @@ static const struct column *find_key(const struct probe *probe, const char *key)
 	struct out known;
 
 	for (unsigned int i = 0; i < config->n_columns; i++)
-		if (config->columns[i].format != FMT_MASK &&
-		    (!strcmp(config->columns[i].name, key) ||
-		     !strcmp(config->columns[i].key, key)))
+		if (!is_kept(&config->columns[i]) &&
+		    (!strcmp(config->columns[i].name, key) || !strcmp(config->columns[i].key, key)))
 			return &config->columns[i];
 	out_open(&known, -1);
 	known_keys(config, &known);
-	die(EXIT_USAGE, "probe %s has no configuration key %s; it has:%s", probe->name,
-	    key, known.buf);
+	die(EXIT_USAGE, "probe %s has no configuration key %s; it has:%s", probe->name, key,
+	    known.buf);
 }
 
 static const char *set_number(const struct column *c, u8 *at, const char *text)
@@ -244,6 +249,17 @@ static void set_masks(const struct config *config)
 	}
 }
 
+static void count_change(const struct config *config)
+{
+	for (unsigned int i = 0; i < config->n_columns; i++) {
+		const struct column *c = &config->columns[i];
+
+		if (c->format == FMT_EPOCH)
+			store_number(config->value + c->offset, c->size,
+				     load_number(config->value + c->offset, c->size) + 1);
+	}
+}
+
 static void open_configured(struct probe *probe, const char *name)
 {
 	if (!pinned_open(probe, name, true))
@@ -263,8 +279,8 @@ static void apply(const struct probe *probe, char *argument)
 	*text++ = 0;
 	why = set_value(find_key(probe, argument), config->value, text);
 	if (why)
-		die(EXIT_USAGE, "cannot set %s of %s to %s: %s; nothing was changed",
-		    argument, probe->name, text, why);
+		die(EXIT_USAGE, "cannot set %s of %s to %s: %s; nothing was changed", argument,
+		    probe->name, text, why);
 }
 
 int cmd_set(int argc, char **argv)
@@ -280,6 +296,7 @@ int cmd_set(int argc, char **argv)
 	for (int i = 1; i < argc; i++)
 		apply(&probe, argv[i]);
 	set_masks(&probe.pinned->config);
+	count_change(&probe.pinned->config);
 	if (pinned_map_open(probe.pinned->config_path, 0, &map, &id) < 0)
 		return complaints();
 	if (bpf_map_update_elem(map.fd, &zero, probe.pinned->config.value, 0))
@@ -293,7 +310,7 @@ static bool wanted(const struct column *c, char **keys, int count)
 	for (int i = 0; i < count; i++)
 		if (!strcmp(keys[i], c->name) || !strcmp(keys[i], c->key))
 			return true;
-	return !count && c->format != FMT_MASK;
+	return !count && !is_kept(c);
 }
 
 static void print_text(struct out *o, const struct config *config, char **keys, int count)
@@ -342,8 +359,8 @@ int cmd_get(int argc, char **argv)
 	for (int i = 1; i < argc; i++)
 		find_key(&probe, argv[i]);
 	out_open(&o, STDOUT_FILENO);
-	(opt.how == OUTPUT_JSON ? print_json : print_text)(&o, &probe.pinned->config,
-							   argv + 1, argc - 1);
+	(opt.how == OUTPUT_JSON ? print_json : print_text)(&o, &probe.pinned->config, argv + 1,
+							   argc - 1);
 	out_close(&o);
 	return complaints();
 }

@@ -62,15 +62,13 @@ bool object_is_internal(const struct object *o, const char *map)
 }
 
 /* The variable of that name in a data section: its place there, -1 when there is none. */
-static int find_variable(const struct btf *btf, const char *section, const char *name,
-			 u32 *type)
+static int find_variable(const struct btf *btf, const char *section, const char *name, u32 *type)
 {
 	int id = btf__find_by_name_kind(btf, section, BTF_KIND_DATASEC);
 	const struct btf_type *sec = id > 0 ? btf__type_by_id(btf, id) : NULL;
 
 	for (u32 i = 0; sec && i < btf_vlen(sec); i++) {
-		const struct btf_type *var =
-			btf__type_by_id(btf, btf_var_secinfos(sec)[i].type);
+		const struct btf_type *var = btf__type_by_id(btf, btf_var_secinfos(sec)[i].type);
 
 		if (!var || !btf_is_var(var) || strcmp(type_name(btf, var), name))
 			continue;
@@ -81,8 +79,7 @@ static int find_variable(const struct btf *btf, const char *section, const char 
 }
 
 /* The type that a member of a map's definition points to: __type(key, ...). */
-static u32 definition_type(const struct btf *btf, const struct btf_type *map,
-			   const char *member)
+static u32 definition_type(const struct btf *btf, const struct btf_type *map, const char *member)
 {
 	const struct btf_member *m = btf_members(map);
 
@@ -113,27 +110,40 @@ static void classify_key(const struct btf *btf, u32 key, struct schema *s)
 	const struct btf_type *t = resolved(btf, key);
 
 	s->listed = t && btf_is_any_enum(t);
-	s->losses = s->listed && s->kind == KIND_COUNTER &&
-		    !strcmp(type_name(btf, t), "loss");
 }
 
-static enum map_kind classify_value(const struct btf *btf, u32 value,
-				    const struct column *first, unsigned int count)
+static enum map_kind classify_value(const struct column *first, unsigned int count)
 {
-	const struct btf_type *t = resolved(btf, value);
-
 	if (count == 1 && is_hist(first) && !strcmp(first->name, "hist"))
 		return KIND_HIST;
-	return t && btf_is_int(t) ? KIND_COUNTER : KIND_TABLE;
+	return count == 1 && !first->label && !is_hist(first) ? KIND_COUNTER : KIND_TABLE;
 }
 
-enum described describe_map(const struct object *o, const char *map, bool array,
+/* The columns of a map's key and value, and how many rows a value holds. */
+static bool lay_out(struct layout *l, u32 key, u32 value, bool single, struct schema *s)
+{
+	const struct object o = {.btf = (struct btf *)l->btf};
+	const char *label = object_tag(&o, l->map, "label:");
+
+	s->parts = 1;
+	if (!label)
+		return layout_key(l, key, single) && layout_value(l, value);
+	if (!layout_members(l, value, label))
+		return false;
+	s->parts = l->columns->names->count;
+	s->listed = true;
+	s->losses = !strcmp(l->map, "losses");
+	return true;
+}
+
+enum described describe_map(const struct object *o, const char *map, bool array, u32 entries,
 			    struct schema *s)
 {
 	u32 id = 0, key, value;
 	int place = find_variable(o->btf, ".maps", map, &id);
 	const struct btf_type *definition = resolved(o->btf, id);
 	struct layout layout = {.btf = o->btf, .map = map, .path = o->path};
+	bool single;
 
 	if (!definition || !btf_is_struct(definition))
 		return MAP_UNKNOWN;
@@ -141,15 +151,16 @@ enum described describe_map(const struct object *o, const char *map, bool array,
 	value = definition_type(o->btf, definition, "value");
 	if (!key || !value)
 		return MAP_OTHER;
-	if (!layout_key(&layout, key, array) || !layout_value(&layout, value))
+	single = array && (entries == 1 || is_plain_number(o->btf, key));
+	classify_key(o->btf, key, s);
+	if (!lay_out(&layout, key, value, single, s))
 		return MAP_BAD;
+	s->vacant = single && entries > 1;
 	s->order = place;
 	s->size[PART_KEY] = btf__resolve_size(o->btf, key);
-	s->size[PART_VALUE] = btf__resolve_size(o->btf, value);
-	s->kind = classify_value(o->btf, value, layout.columns + layout.n_key,
-				 layout.count - layout.n_key);
+	s->size[PART_VALUE] = btf__resolve_size(o->btf, value) / s->parts;
+	s->kind = classify_value(layout.columns + layout.n_key, layout.count - layout.n_key);
 	split_columns(s, layout.columns, layout.count);
-	classify_key(o->btf, key, s);
 	return MAP_ROWS;
 }
 
@@ -175,8 +186,7 @@ static void add_masks(const struct btf *btf, const struct btf_type *t, u32 base,
 		const struct btf_type *inner = resolved(btf, m[i].type);
 
 		if (inner && btf_is_struct(inner))
-			add_masks(btf, inner, base + btf_member_bit_offset(t, i) / 8,
-				  config);
+			add_masks(btf, inner, base + btf_member_bit_offset(t, i) / 8, config);
 	}
 }
 

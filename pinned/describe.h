@@ -26,7 +26,7 @@ enum described {
 };
 
 /* The schema of a map of the section .maps; complains when that is not possible. */
-enum described describe_map(const struct object *o, const char *map, bool array,
+enum described describe_map(const struct object *o, const char *map, bool array, u32 entries,
 			    struct schema *s);
 
 /* The configuration: columns for its members, and what each mask covers. */

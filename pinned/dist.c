@@ -4,10 +4,9 @@
 #include "dist.h"
 
 const char *const stat_names[N_STATS] = {
-	[STAT_VALUE] = "value", [STAT_COUNT] = "count",	  [STAT_SUM] = "sum",
-	[STAT_MEAN] = "mean",	[STAT_STDDEV] = "stddev", [STAT_MIN] = "min",
-	[STAT_P50] = "p50",	[STAT_P90] = "p90",	  [STAT_P99] = "p99",
-	[STAT_P999] = "p999",	[STAT_MAX] = "max",
+	[STAT_VALUE] = "value",	  [STAT_COUNT] = "count", [STAT_SUM] = "sum", [STAT_MEAN] = "mean",
+	[STAT_STDDEV] = "stddev", [STAT_MIN] = "min",	  [STAT_P50] = "p50", [STAT_P90] = "p90",
+	[STAT_P99] = "p99",	  [STAT_P999] = "p999",	  [STAT_MAX] = "max",
 };
 
 static void add_slot(struct dist *d, u64 lo, u64 hi, u64 count)
@@ -69,8 +68,7 @@ void dist_read(struct dist *d, const struct column *c, const struct row *r)
 	if (!d->n)
 		d->count = 0;
 	if (d->count)
-		read_extremes(d, d->mini ? mini->min : 0,
-			      d->mini ? mini->max : hist->max);
+		read_extremes(d, d->mini ? mini->min : 0, d->mini ? mini->max : hist->max);
 }
 
 struct bounds dist_percentile(const struct dist *d, unsigned int per_mille)
@@ -110,8 +108,7 @@ double dist_stddev(const struct dist *d)
 		return NAN;
 	mean = (long double)d->sum / d->count;
 	/* Sheppard: rounding to multiples of h adds h^2/12 to the variance. */
-	variance =
-		d->sumsq / d->count - mean * mean - ldexpl(1, 2 * MINIHIST_SQ_SHIFT) / 12;
+	variance = d->sumsq / d->count - mean * mean - ldexpl(1, 2 * MINIHIST_SQ_SHIFT) / 12;
 	return variance > 0 ? sqrtl(variance) : 0;
 }
 

@@ -40,8 +40,7 @@ static size_t plain_run(const char *text, size_t n, const char *special)
 {
 	size_t i = 0;
 
-	while (i < n && terminal_safe(text[i]) && text[i] != special[0] &&
-	       text[i] != special[1])
+	while (i < n && terminal_safe(text[i]) && text[i] != special[0] && text[i] != special[1])
 		i++;
 	return i;
 }
@@ -91,10 +90,10 @@ void escape_json_string(struct out *o, const char *text)
 	out_char(o, '"');
 }
 
-void escape_prometheus(struct out *o, const char *text, size_t n)
+static void escape_exposed(struct out *o, const char *text, size_t n, const char *special)
 {
 	while (n) {
-		size_t run = plain_run(text, n, "\"\\"), len;
+		size_t run = plain_run(text, n, special), len;
 
 		out_bytes(o, text, run);
 		text += run;
@@ -102,7 +101,7 @@ void escape_prometheus(struct out *o, const char *text, size_t n)
 		if (!n)
 			return;
 		len = utf8_length((const u8 *)text, n);
-		if (*text == '"' || *text == '\\')
+		if (*text == special[0] || *text == special[1])
 			out_printf(o, "\\%c", *text);
 		else if (*text == '\n')
 			out_str(o, "\\n");
@@ -113,6 +112,16 @@ void escape_prometheus(struct out *o, const char *text, size_t n)
 		text += len ?: 1;
 		n -= len ?: 1;
 	}
+}
+
+void escape_prometheus(struct out *o, const char *text, size_t n)
+{
+	escape_exposed(o, text, n, "\"\\");
+}
+
+void escape_help(struct out *o, const char *text, size_t n)
+{
+	escape_exposed(o, text, n, "\\\\");
 }
 
 static void escape_visible(struct out *o, const char *text, size_t n)

@@ -19,6 +19,8 @@ void escape_json(struct out *o, const char *text, size_t n);
 void escape_json_string(struct out *o, const char *text);
 /* Inside the quotes of a Prometheus label value. */
 void escape_prometheus(struct out *o, const char *text, size_t n);
+/* A HELP line: quotes stay. */
+void escape_help(struct out *o, const char *text, size_t n);
 /* A cell of a TSV line: control characters and backslash as \t \n \\ \xNN. */
 void escape_tsv(struct out *o, const char *text, size_t n);
 /* For the eyes: UTF-8 letters stay, anything a terminal might obey becomes \xNN. */

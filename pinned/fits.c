@@ -52,8 +52,7 @@ static void index_names(struct kernel *k)
 
 	k->first = xcalloc(HASH_SLOTS, sizeof(*k->first));
 	k->next = xcalloc(n, sizeof(*k->next));
-	for (id = n - 1; id;
-	     id--) { /* from the back: the first of a name leads its chain */
+	for (id = n - 1; id; id--) { /* from the back: the first of a name leads its chain */
 		slot = &k->first[hash_name(type_name(k->btf, id))];
 		k->next[id] = *slot;
 		*slot = id;
@@ -179,8 +178,7 @@ static const struct hook *find_hook(const char *section, const char **name)
 	if (len > 2 && !strncmp(slash - 2, ".s", 2))
 		len -= 2;
 	for (i = 0; i < sizeof(hooks) / sizeof(*hooks); i++)
-		if (strlen(hooks[i].section) == len &&
-		    !strncmp(hooks[i].section, section, len)) {
+		if (strlen(hooks[i].section) == len && !strncmp(hooks[i].section, section, len)) {
 			/* tp/CATEGORY/NAME: a tracepoint's name is unique without its category */
 			*name = strrchr(slash, '/') + 1;
 			return &hooks[i];
@@ -200,8 +198,7 @@ static struct place func_proto(struct place at)
 }
 
 /* The names of types in a proto are looked up in the kernel. */
-static bool find_type(void *kernel, int kind, const char *name, const struct btf **btf,
-		      __u32 *id)
+static bool find_type(void *kernel, int kind, const char *name, const struct btf **btf, __u32 *id)
 {
 	struct place at = find(kernel, kind, name);
 
@@ -223,8 +220,7 @@ bool kernel_has_hook(struct kernel *k, const char *section, const char *proto, c
 	hook = find_hook(section, &name);
 	if (!hook)
 		return true;
-	snprintf(in_btf, sizeof(in_btf), "%s%.*s", hook->prefix, (int)strcspn(name, "+"),
-		 name);
+	snprintf(in_btf, sizeof(in_btf), "%s%.*s", hook->prefix, (int)strcspn(name, "+"), name);
 	at = find(k, hook->kind, in_btf);
 	if (!at.id) {
 		snprintf(why, size, "this kernel has no %s %s", hook->what, name);
@@ -290,8 +286,7 @@ static bool has_field(struct kernel *k, const char *path, char *why, size_t size
 
 		at.id = find_member(at.btf, at.id, member, n);
 		if (!at.id) {
-			snprintf(why, size,
-				 "struct %.*s has no member %.*s on this kernel",
+			snprintf(why, size, "struct %.*s has no member %.*s on this kernel",
 				 (int)len, path, (int)n, member);
 			return false;
 		}

@@ -34,8 +34,7 @@ static void open_object(struct out *o, const char *name)
 	out_char(o, '{');
 }
 
-static void columns(struct out *o, const char *name, const struct column *c,
-		    unsigned int count)
+static void columns(struct out *o, const char *name, const struct column *c, unsigned int count)
 {
 	char kind[32];
 

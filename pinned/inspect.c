@@ -42,8 +42,7 @@ static const char *next_tag(const struct btf *btf, const char *target, __u32 *id
 			continue;
 		if (!target ||
 		    !strcmp(target,
-			    btf__name_by_offset(btf,
-						btf__type_by_id(btf, t->type)->name_off)))
+			    btf__name_by_offset(btf, btf__type_by_id(btf, t->type)->name_off)))
 			return btf__name_by_offset(btf, t->name_off);
 	}
 	return NULL;
@@ -88,8 +87,7 @@ static json_t *inspect_programs(struct inspection *in)
 
 		entry = json_pack("{s:s, s:s}", "name", name, "section", section);
 		put_verdict(in, entry,
-			    kernel_has_hook(in->kernel, section, proto, why, sizeof(why)),
-			    why);
+			    kernel_has_hook(in->kernel, section, proto, why, sizeof(why)), why);
 		json_array_append_new(list, entry);
 	}
 	return list;
@@ -100,10 +98,9 @@ static bool listed(const json_t *list, const char *need)
 	const json_t *entry;
 	size_t i;
 
-	json_array_foreach(
-		list, i,
-		entry) if (!strcmp(json_string_value(json_object_get(entry, "need")),
-				   need)) return true;
+	json_array_foreach(list, i,
+			   entry) if (!strcmp(json_string_value(json_object_get(entry, "need")),
+					      need)) return true;
 	return false;
 }
 
@@ -118,8 +115,7 @@ static json_t *inspect_needs(struct inspection *in)
 		if (strncmp(tag, "needs:", 6) || listed(list, tag + 6))
 			continue;
 		entry = json_pack("{s:s}", "need", tag + 6);
-		put_verdict(in, entry,
-			    kernel_has_need(in->kernel, tag + 6, why, sizeof(why)), why);
+		put_verdict(in, entry, kernel_has_need(in->kernel, tag + 6, why, sizeof(why)), why);
 		json_array_append_new(list, entry);
 	}
 	return list;
@@ -127,21 +123,17 @@ static json_t *inspect_needs(struct inspection *in)
 
 static json_t *inspect_map(struct inspection *in, const struct bpf_map *map)
 {
-	const char *name = bpf_map__name(map),
-		   *type = libbpf_bpf_map_type_str(bpf_map__type(map));
-	unsigned long long memory =
-		map_charge(in->kernel, map, libbpf_num_possible_cpus());
+	const char *name = bpf_map__name(map), *type = libbpf_bpf_map_type_str(bpf_map__type(map));
+	unsigned long long memory = map_charge(in->kernel, map, libbpf_num_possible_cpus());
 	bool config = !strcmp(name, CONFIG_MAP), internal;
 	const char *tagged = config ? CONFIG_NAME : name;
 
-	internal = !config &&
-		   (bpf_map__is_internal(map) || find_tag(in->btf, name, "internal"));
+	internal = !config && (bpf_map__is_internal(map) || find_tag(in->btf, name, "internal"));
 	in->memory += memory;
-	return json_pack("{s:s, s:s, s:i, s:i, s:i, s:I, s:b, s:o}", "name", tagged,
-			 "type", type ?: "unknown", "key_size", bpf_map__key_size(map),
-			 "value_size", bpf_map__value_size(map), "max_entries",
-			 bpf_map__max_entries(map), "memory_bytes", (json_int_t)memory,
-			 "internal", internal, "help",
+	return json_pack("{s:s, s:s, s:i, s:i, s:i, s:I, s:b, s:o}", "name", tagged, "type",
+			 type ?: "unknown", "key_size", bpf_map__key_size(map), "value_size",
+			 bpf_map__value_size(map), "max_entries", bpf_map__max_entries(map),
+			 "memory_bytes", (json_int_t)memory, "internal", internal, "help",
 			 text(find_tag(in->btf, tagged, "help:")));
 }
 
@@ -171,8 +163,7 @@ static void put_names(struct inspection *in, const char *path)
 		json_object_set_new(in->out, "probe", json_stringn(dir, file - 1 - dir));
 		file += number + 1;
 	} else {
-		json_object_set_new(in->out, "probe",
-				    json_stringn(file, strcspn(file, ".")));
+		json_object_set_new(in->out, "probe", json_stringn(file, strcspn(file, ".")));
 		file = "default";
 	}
 	json_object_set_new(in->out, "variant",
@@ -181,8 +172,7 @@ static void put_names(struct inspection *in, const char *path)
 	json_object_set_new(in->out, "help", text(find_tag(in->btf, NULL, "probe:")));
 }
 
-static void inspect_object(struct kernel *kernel, const struct bpf_object *object,
-			   const char *path)
+static void inspect_object(struct kernel *kernel, const struct bpf_object *object, const char *path)
 {
 	struct inspection in = {
 		.kernel = kernel,
@@ -207,8 +197,7 @@ static void inspect_object(struct kernel *kernel, const struct bpf_object *objec
 }
 
 /* What `resize` would make of the object: options are pairs of --map-entries and MAP=N. */
-static bool resize_maps(struct bpf_object *object, const char *path, char **options,
-			int n)
+static bool resize_maps(struct bpf_object *object, const char *path, char **options, int n)
 {
 	unsigned int entries;
 	struct bpf_map *map;
@@ -239,8 +228,8 @@ static void inspect_file(struct kernel *kernel, const char *path, char **options
 		libbpf_strerror(errno, why, sizeof(why));
 	if (!object || !bpf_object__btf(object))
 		complain(EXIT_INPUT,
-			 "%s is no BPF object with BTF (%s): build it again with `make`",
-			 path, why);
+			 "%s is no BPF object with BTF (%s): build it again with `make`", path,
+			 why);
 	else if (resize_maps(object, path, options, n))
 		inspect_object(kernel, object, path);
 	bpf_object__close(object);

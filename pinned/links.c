@@ -40,12 +40,10 @@ static void print_link(const char *dir, const char *name)
 	if (fd < 0)
 		complain(EXIT_FAILED, "cannot open the link %s: %s", path, reason(errno));
 	else if (!is_link(fd) || bpf_obj_get_info_by_fd(fd, &info, &len))
-		complain(EXIT_FAILED,
-			 "program %s is pinned but not attached: %s is no link", name,
+		complain(EXIT_FAILED, "program %s is pinned but not attached: %s is no link", name,
 			 path);
 	else
-		printf("{\"link\":\"%s\",\"id\":%u,\"prog_id\":%u}\n", name, info.id,
-		       info.prog_id);
+		printf("{\"link\":\"%s\",\"id\":%u,\"prog_id\":%u}\n", name, info.id, info.prog_id);
 	if (fd >= 0)
 		close(fd);
 }
@@ -59,8 +57,7 @@ int cmd_links(int argc, char **argv)
 		die(EXIT_USAGE, "list the links of what? usage: links DIRECTORY");
 	dir = opendir(argv[0]);
 	if (!dir)
-		die(EXIT_FAILED, "cannot read the links in %s: %s", argv[0],
-		    reason(errno));
+		die(EXIT_FAILED, "cannot read the links in %s: %s", argv[0], reason(errno));
 	while ((file = readdir(dir)))
 		if (file->d_name[0] != '.')
 			print_link(argv[0], file->d_name);

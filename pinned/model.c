@@ -78,8 +78,7 @@ bool row_is_zero(const struct schema *s, const struct row *r)
 {
 	const u8 *p = r->part[PART_VALUE];
 
-	return !s->size[PART_VALUE] ||
-	       (!p[0] && !memcmp(p, p + 1, s->size[PART_VALUE] - 1));
+	return !s->size[PART_VALUE] || (!p[0] && !memcmp(p, p + 1, s->size[PART_VALUE] - 1));
 }
 
 const char *unit_suffix(enum unit unit)

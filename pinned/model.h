@@ -21,7 +21,8 @@ enum format {
 	FMT_PREFIX,
 	FMT_CHARS,  /* text in place, ended by NUL or by its size */
 	FMT_STRING, /* a pointer to text: from a snapshot */
-	FMT_MASK,   /* derived from the members after it, never printed */
+	FMT_MASK,   /* derived from the members after it */
+	FMT_EPOCH,  /* counts the changes of the settings */
 	FMT_HIST,
 	FMT_MINIHIST,
 };
@@ -70,6 +71,8 @@ struct schema {
 	enum map_kind kind;
 	bool losses; /* keyed by enum loss */
 	bool listed; /* each possible key has a meaning: rows of zeros are printed */
+	bool vacant; /* a row that starts with 8 zero bytes is not in use */
+	u32 parts;   /* rows in one value of the map, side by side */
 	u32 order;   /* its place in the source */
 	u32 size[2]; /* of the key, of the value */
 	unsigned int n_labels, n_fields;
@@ -127,8 +130,8 @@ struct source {
 	struct probe *probes;
 	double seconds; /* between the two readings that were subtracted; 0: one reading */
 	/* Gives every row of a map to fn; the row is valid during the call. */
-	void (*walk)(struct source *source, struct probe *probe, struct schema *map,
-		     row_fn *fn, void *arg);
+	void (*walk)(struct source *source, struct probe *probe, struct schema *map, row_fn *fn,
+		     void *arg);
 	void *own; /* of a source that needs it */
 };
 

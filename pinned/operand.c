@@ -56,8 +56,7 @@ bool operand_default(const struct schema *s, struct operand *operand)
 			operand->column = &s->fields[i];
 			break;
 		}
-	operand->stat =
-		operand->column && is_hist(operand->column) ? STAT_COUNT : STAT_VALUE;
+	operand->stat = operand->column && is_hist(operand->column) ? STAT_COUNT : STAT_VALUE;
 	return operand->column;
 }
 
@@ -79,8 +78,7 @@ double operand_number(const struct operand *operand, const struct row *row)
 	return cell_number(operand->column, row);
 }
 
-struct text operand_text(const struct operand *operand, const struct row *row,
-			 struct out *o)
+struct text operand_text(const struct operand *operand, const struct row *row, struct out *o)
 {
 	const struct column *c = operand->column;
 

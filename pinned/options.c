@@ -16,19 +16,11 @@ static const struct described_option {
 	const char *value, *help;
 } described[] = {
 	{{"json", no_argument, NULL, 'j'}, "", "one JSON object a line"},
-	{{"tsv", no_argument, NULL, 't'},
-	 "",
-	 "tab-separated, a header line for each map"},
+	{{"tsv", no_argument, NULL, 't'}, "", "tab-separated, a header line for each map"},
 	{{"prom", no_argument, NULL, 'p'}, "", "Prometheus text"},
-	{{"map", required_argument, NULL, 'm'},
-	 " NAME",
-	 "this map only; may be repeated"},
-	{{"sort", required_argument, NULL, 's'},
-	 " FIELD",
-	 "numbers from the highest, text from A"},
-	{{"top", required_argument, NULL, 'n'},
-	 " N",
-	 "the first N rows of each map; 0: all"},
+	{{"map", required_argument, NULL, 'm'}, " NAME", "this map only; may be repeated"},
+	{{"sort", required_argument, NULL, 's'}, " FIELD", "numbers from the highest, text from A"},
+	{{"top", required_argument, NULL, 'n'}, " N", "the first N rows of each map; 0: all"},
 	{{"filter", required_argument, NULL, 'f'},
 	 " EXPR",
 	 "FIELD OP VALUE, OP one of = != < <= > >=, as 'latency.p99 > 10ms'; may be "
@@ -113,8 +105,7 @@ struct options parse_options(const char *verb, int *argc, char ***argv)
 	int letter;
 
 	for (size_t i = 0; i < N_OPTIONS; i++)
-		if (described[i].option.val == 'h' ||
-		    strchr(allowed, described[i].option.val))
+		if (described[i].option.val == 'h' || strchr(allowed, described[i].option.val))
 			known[count++] = described[i].option;
 	/* getopt starts behind argv[0], which is the verb here. */
 	optind = 1;

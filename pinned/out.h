@@ -48,7 +48,6 @@ void out_u64(struct out *o, u64 v);
 void out_s64(struct out *o, s64 v);
 /* A number with `digits` decimals; "null" when it is not finite. */
 void out_real(struct out *o, double v, int digits);
-void out_printf(struct out *o, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+void out_printf(struct out *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A terminated copy of what was written; for buffers in memory. */
 char *out_text(struct out *o);

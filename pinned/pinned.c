@@ -19,8 +19,7 @@ const char *pin_root(void)
 	static char *root;
 
 	if (!root)
-		root = xasprintf("%s/pinscope",
-				 getenv("PINSCOPE_BPFFS") ?: "/sys/fs/bpf");
+		root = xasprintf("%s/pinscope", getenv("PINSCOPE_BPFFS") ?: "/sys/fs/bpf");
 	return root;
 }
 
@@ -48,8 +47,7 @@ int pinned_map_open(const char *path, u32 flags, struct pinned_map *map, u32 *id
 
 	map->fd = bpf_obj_get_opts(path, &opts);
 	if (map->fd < 0 || bpf_obj_get_info_by_fd(map->fd, &info, &size)) {
-		complain(EXIT_FAILED, "cannot open the pinned map %s: %s", path,
-			 reason(errno));
+		complain(EXIT_FAILED, "cannot open the pinned map %s: %s", path, reason(errno));
 		return -1;
 	}
 	map->type = info.type;
@@ -79,19 +77,18 @@ static bool is_array(u32 type)
 static bool same_layout(const struct probe *probe, const struct schema *s,
 			const struct pinned_map *map)
 {
-	if (map->key_size == s->size[PART_KEY] && map->value_size == s->size[PART_VALUE])
+	if (map->key_size == s->size[PART_KEY] && map->value_size == s->size[PART_VALUE] * s->parts)
 		return true;
 	complain(EXIT_INPUT,
 		 "cannot decode map %s of %s: it has keys of %u and values of %u bytes, "
 		 "its "
 		 "object %s says %u and %u; load the probe again",
-		 s->name, probe->name, map->key_size, map->value_size,
-		 probe->pinned->object->path, s->size[PART_KEY], s->size[PART_VALUE]);
+		 s->name, probe->name, map->key_size, map->value_size, probe->pinned->object->path,
+		 s->size[PART_KEY], s->size[PART_VALUE]);
 	return false;
 }
 
-static bool add_map(struct probe *probe, const char *name, const struct pinned_map *map,
-		    u32 id)
+static bool add_map(struct probe *probe, const char *name, const struct pinned_map *map, u32 id)
 {
 	const struct object *o = probe->pinned->object;
 	bool array = is_array(map->type);
@@ -99,7 +96,7 @@ static bool add_map(struct probe *probe, const char *name, const struct pinned_m
 	struct pinned_map_entry *entry;
 	const char *tag;
 
-	switch (describe_map(o, name, array && map->max_entries == 1, &s)) {
+	switch (describe_map(o, name, array, map->max_entries, &s)) {
 	case MAP_ROWS:
 		break;
 	case MAP_OTHER:
@@ -162,8 +159,7 @@ static bool open_maps(struct probe *probe, bool named)
 	/* Gone between the listing and now is no error: it was unloaded. */
 	if (!names && (named || errno != ENOENT))
 		complain(errno == ENOENT ? EXIT_ABSENT : EXIT_FAILED,
-			 "cannot read probe %s: %s: %s%s", probe->name, directory,
-			 reason(errno),
+			 "cannot read probe %s: %s: %s%s", probe->name, directory, reason(errno),
 			 errno == ENOENT ? "; pinscope load makes it" : "");
 	for (unsigned int i = 0; ok && i < count; i++)
 		ok = object_is_internal(probe->pinned->object, names[i]) ||
@@ -217,8 +213,8 @@ bool pinned_open(struct probe *probe, const char *name, bool named)
 	*probe = (struct probe){.name = xstrdup(name)};
 	if (!*name || *name == '.' || strchr(name, '/') || access(directory, F_OK)) {
 		if (named)
-			complain(EXIT_ABSENT, "probe %s is not loaded: there is no %s",
-				 name, directory);
+			complain(EXIT_ABSENT, "probe %s is not loaded: there is no %s", name,
+				 directory);
 		free(directory);
 		return false;
 	}

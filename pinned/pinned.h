@@ -38,7 +38,7 @@ void pinned_source(struct source *source, char **names, unsigned int count);
 bool config_read(struct probe *probe);
 
 /* walk.c */
-void pinned_walk(struct source *source, struct probe *probe, struct schema *map,
-		 row_fn *fn, void *arg);
+void pinned_walk(struct source *source, struct probe *probe, struct schema *map, row_fn *fn,
+		 void *arg);
 /* programs.c: what is attached, and the runs it missed. */
 void programs_read(struct probe *probe, const char *directory);

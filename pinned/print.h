@@ -16,17 +16,21 @@ struct print {
 	const struct schema *schema;
 	u64 rows, left_out; /* printed; and not, because of --top */
 	u64 all_rows;	    /* of all maps so far */
+	unsigned int pass;  /* see printer.passes */
 	void *state;	    /* the printer's own */
 };
 
 struct printer {
 	bool sorted; /* by the default field when no other is asked for */
+	/* How often the rows of a map are wanted; NULL: once. */
+	unsigned int (*passes)(const struct schema *s);
+	/* Those that a printer has no use for are NULL, but for row. */
 	void (*begin)(struct print *p);
-	void (*begin_probe)(struct print *p); /* or NULL */
+	void (*begin_probe)(struct print *p);
 	void (*begin_map)(struct print *p);
 	void (*row)(struct print *p, const struct row *row);
 	void (*end_map)(struct print *p);
-	void (*end_probe)(struct print *p); /* or NULL */
+	void (*end_probe)(struct print *p);
 	void (*end)(struct print *p);
 };
 
@@ -34,5 +38,4 @@ extern const struct printer text_printer, json_printer, tsv_printer, prometheus_
 const struct printer *printer_for(int output);
 
 /* Gives what the query wants of the source to the printer, on stdout. */
-void view(struct source *source, const struct query *query,
-	  const struct printer *printer);
+void view(struct source *source, const struct query *query, const struct printer *printer);

@@ -149,8 +149,7 @@ static void json_label(struct out *o, const struct column *c, const struct row *
 }
 
 /* null when it is not known. Means are whole in ns and bytes; of counts they need decimals. */
-static void named_stat(struct out *o, const struct dist *d, enum stat stat,
-		       enum unit unit)
+static void named_stat(struct out *o, const struct dist *d, enum stat stat, enum unit unit)
 {
 	u64 v;
 
@@ -163,8 +162,7 @@ static void named_stat(struct out *o, const struct dist *d, enum stat stat,
 		out_str(o, "null");
 }
 
-static void json_bounds(struct out *o, const struct dist *d, const char *suffix,
-			bool interval)
+static void json_bounds(struct out *o, const struct dist *d, const char *suffix, bool interval)
 {
 	static const unsigned int per_mille[] = {500, 900, 990, 999};
 	struct bounds b;
@@ -172,9 +170,8 @@ static void json_bounds(struct out *o, const struct dist *d, const char *suffix,
 	out_printf(o, ",\"bounds%s\":{", suffix);
 	for (int i = 0; d->count && i < 4; i++) {
 		b = dist_percentile(d, per_mille[i]);
-		out_printf(o, "%s\"%s\":[%llu,%llu]", i ? "," : "",
-			   stat_names[STAT_P50 + i], (unsigned long long)b.lo,
-			   (unsigned long long)b.hi);
+		out_printf(o, "%s\"%s\":[%llu,%llu]", i ? "," : "", stat_names[STAT_P50 + i],
+			   (unsigned long long)b.lo, (unsigned long long)b.hi);
 	}
 	if (d->count && interval)
 		out_printf(o, ",\"max\":[%llu,%llu]", (unsigned long long)d->max.lo,
@@ -206,8 +203,7 @@ static void json_sumsq(struct out *o, const struct minihist *h)
 }
 
 /* The members of a histogram, without the braces. */
-static void json_hist(struct out *o, const struct column *c, const struct row *row,
-		      double seconds)
+static void json_hist(struct out *o, const struct column *c, const struct row *row, double seconds)
 {
 	static struct dist d;
 
@@ -227,8 +223,7 @@ static void json_hist(struct out *o, const struct column *c, const struct row *r
 	json_slots(o, &d);
 }
 
-static void json_rate(struct out *o, const struct column *c, const struct row *row,
-		      double seconds)
+static void json_rate(struct out *o, const struct column *c, const struct row *row, double seconds)
 {
 	const char *dot = strrchr(c->key, '.');
 
@@ -272,8 +267,7 @@ static void json_row(struct print *p, const struct row *row)
 
 static void json_end(struct print *p)
 {
-	out_printf(&p->out, "{\"type\":\"end\",\"rows\":%llu}\n",
-		   (unsigned long long)p->all_rows);
+	out_printf(&p->out, "{\"type\":\"end\",\"rows\":%llu}\n", (unsigned long long)p->all_rows);
 }
 
 const struct printer json_printer = {

@@ -7,11 +7,6 @@
 #include "text.h"
 #include "units.h"
 
-static void text_begin(struct print *p)
-{
-	(void)p;
-}
-
 static void text_begin_probe(struct print *p)
 {
 	struct out *o = &p->out;
@@ -106,31 +101,22 @@ static void text_end_probe(struct print *p)
 	for (unsigned int i = 0; i < probe->n_losses; i++)
 		any = print_loss(o, any, probe->losses[i].name, probe->losses[i].count);
 	for (unsigned int i = 0; i < probe->n_programs; i++) {
-		any = print_loss(o, any, "recursion",
-				 probe->programs[i].recursion_misses);
+		any = print_loss(o, any, "recursion", probe->programs[i].recursion_misses);
 		unknown |= !probe->programs[i].misses_known;
 	}
 	if (!any)
 		out_str(o, "\nnothing lost");
 	paint(o, STYLE_PLAIN);
 	if (unknown)
-		out_str(o,
-			" (runs missed by recursion: not known to this user or kernel)");
+		out_str(o, " (runs missed by recursion: not known to this user or kernel)");
 	out_str(o, "\n");
-}
-
-static void text_end(struct print *p)
-{
-	(void)p;
 }
 
 const struct printer text_printer = {
 	.sorted = true,
-	.begin = text_begin,
 	.begin_probe = text_begin_probe,
 	.begin_map = text_begin_map,
 	.row = text_row,
 	.end_map = text_end_map,
 	.end_probe = text_end_probe,
-	.end = text_end,
 };

@@ -68,9 +68,8 @@ static __u32 size_of_words(const char *text)
 		const char *word;
 		__u32 size;
 	} words[] = {
-		{"unsigned", 4},	{"signed", 4}, {"int", 4},
-		{"short", 2},		{"char", 1},   {"_Bool", 1},
-		{"long", sizeof(long)},
+		{"unsigned", 4}, {"signed", 4},		 {"int", 4}, {"short", 2}, {"char", 1},
+		{"_Bool", 1},	 {"long", sizeof(long)},
 	};
 	__u32 size = 0;
 	size_t i, n;
@@ -78,8 +77,7 @@ static __u32 size_of_words(const char *text)
 	while (*text) {
 		n = strcspn(text, " ");
 		for (i = 0; i < sizeof(words) / sizeof(*words); i++)
-			if (strlen(words[i].word) == n &&
-			    !strncmp(text, words[i].word, n))
+			if (strlen(words[i].word) == n && !strncmp(text, words[i].word, n))
 				break;
 		if (i == sizeof(words) / sizeof(*words))
 			return 0;
@@ -100,8 +98,7 @@ static void clean(struct shape *s, const char *text, size_t len, char *out, size
 			s->stars += text[i++] == '*';
 			continue;
 		}
-		for (word = i;
-		     i < len && (isalnum((unsigned char)text[i]) || text[i] == '_');)
+		for (word = i; i < len && (isalnum((unsigned char)text[i]) || text[i] == '_');)
 			i++;
 		if ((i - word == 5 && !strncmp(text + word, "const", 5)) ||
 		    (i - word == 8 && !strncmp(text + word, "volatile", 8)))
@@ -112,8 +109,7 @@ static void clean(struct shape *s, const char *text, size_t len, char *out, size
 	out[n < size ? n : size - 1] = '\0';
 }
 
-static bool shape_of_text(const struct prototype *p, struct shape *s, const char *text,
-			  size_t len)
+static bool shape_of_text(const struct prototype *p, struct shape *s, const char *text, size_t len)
 {
 	const struct btf *btf;
 	char type[NAME_LEN] = "";
@@ -161,8 +157,8 @@ static const char *print_shape(const struct shape *s, char *out, size_t size)
 }
 
 /* n: 0 is the return value, else the argument's place. */
-static bool type_fits(const struct prototype *p, int n, const char *text, size_t len,
-		      __u32 id, char *why, size_t size)
+static bool type_fits(const struct prototype *p, int n, const char *text, size_t len, __u32 id,
+		      char *why, size_t size)
 {
 	char place[32] = "the return value", here[NAME_LEN + 16];
 	struct shape written = {}, real = {};
@@ -170,10 +166,9 @@ static bool type_fits(const struct prototype *p, int n, const char *text, size_t
 	if (n)
 		snprintf(place, sizeof(place), "argument %d", n);
 	if (!shape_of_text(p, &written, text, len)) {
-		snprintf(
-			why, size,
-			"%s of %s was written for %.*s, a type this kernel does not have",
-			place, p->name, (int)len, text);
+		snprintf(why, size,
+			 "%s of %s was written for %.*s, a type this kernel does not have", place,
+			 p->name, (int)len, text);
 		return false;
 	}
 	shape_of_btf(&real, p->btf, id);
@@ -202,8 +197,7 @@ bool prototype_fits(const struct prototype *p, char *why, size_t size)
 	size_t len;
 
 	if (!open) {
-		snprintf(why, size,
-			 "the prototype of %s is written \"%s\", without arguments",
+		snprintf(why, size, "the prototype of %s is written \"%s\", without arguments",
 			 p->name, text);
 		return false;
 	}
@@ -230,8 +224,7 @@ bool prototype_fits(const struct prototype *p, char *why, size_t size)
 			return false;
 	}
 	if (p->whole && n != have) {
-		snprintf(why, size, "%s has %d arguments on this kernel, not %d", p->name,
-			 have, n);
+		snprintf(why, size, "%s has %d arguments on this kernel, not %d", p->name, have, n);
 		return false;
 	}
 	return true;

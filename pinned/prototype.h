@@ -14,8 +14,7 @@ struct prototype {
 	int hidden; /* leading arguments that text leaves out */
 	bool whole; /* text must name all arguments */
 	/* looks a type up by name in the kernel */
-	bool (*find)(void *types, int kind, const char *name, const struct btf **btf,
-		     __u32 *id);
+	bool (*find)(void *types, int kind, const char *name, const struct btf **btf, __u32 *id);
 	void *types;
 };
 

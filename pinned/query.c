@@ -33,8 +33,7 @@ void query_add_filter(struct query *q, const char *expression)
 	struct filter *f;
 
 	for (size_t i = 0; n && i < sizeof(comparisons) / sizeof(*comparisons); i++) {
-		const char *op = comparisons[i].text,
-			   *value = expression + n + strlen(op);
+		const char *op = comparisons[i].text, *value = expression + n + strlen(op);
 
 		if (strncmp(expression + n, op, strlen(op)))
 			continue;
@@ -89,8 +88,8 @@ bool query_bind(const struct query *q, const struct schema *s, struct bound *b)
 		t->how = f->how;
 		why = read_test(t, f->value);
 		if (why)
-			die(EXIT_USAGE, "cannot filter %s of %s by '%s': %s", f->field,
-			    s->name, f->value, why);
+			die(EXIT_USAGE, "cannot filter %s of %s by '%s': %s", f->field, s->name,
+			    f->value, why);
 	}
 	if (q->sort && !operand_find(s, q->sort, &b->sort))
 		b->sort.column = NULL;
@@ -145,8 +144,7 @@ static bool test_row(const struct test *t, const struct row *row)
 		return !isnan(number) && compare(t->how, number, t->number);
 	}
 	if (c->format == FMT_ADDRESS)
-		return prefix_contains(t->addr, t->bits, cell(c, row)) ==
-		       (t->how == CMP_EQ);
+		return prefix_contains(t->addr, t->bits, cell(c, row)) == (t->how == CMP_EQ);
 	return test_text(t, row);
 }
 
@@ -170,15 +168,14 @@ static void list_map(struct out *o, const struct schema *s)
 		if (!is_hist(c))
 			out_printf(o, " %s", c->name);
 		for (enum stat j = STAT_COUNT; j < last; j++)
-			out_printf(o, " %s%s%s", is_flat(s) ? "" : c->name,
-				   is_flat(s) ? "" : ".", stat_names[j]);
+			out_printf(o, " %s%s%s", is_flat(s) ? "" : c->name, is_flat(s) ? "" : ".",
+				   stat_names[j]);
 	}
 	out_char(o, ';');
 }
 
 /* Dies unless one of the wanted maps has the field, or no map is there at all. */
-static void check_field(const struct query *q, const struct source *source,
-			const char *field)
+static void check_field(const struct query *q, const struct source *source, const char *field)
 {
 	struct operand operand;
 	unsigned int maps = 0;
@@ -197,8 +194,7 @@ static void check_field(const struct query *q, const struct source *source,
 			maps++;
 		}
 	if (maps)
-		die(EXIT_USAGE, "no map has a field %s; there are%s", field,
-		    out_text(&known));
+		die(EXIT_USAGE, "no map has a field %s; there are%s", field, out_text(&known));
 }
 
 static void check_map(const struct source *source, const char *name)
@@ -213,8 +209,7 @@ static void check_map(const struct source *source, const char *name)
 			out_printf(&known, " %s", source->probes[i].maps[j].name);
 		}
 	if (source->n_probes)
-		die(EXIT_USAGE, "no map is called %s; there are%s", name,
-		    out_text(&known));
+		die(EXIT_USAGE, "no map is called %s; there are%s", name, out_text(&known));
 }
 
 void query_check(const struct query *q, const struct source *source)

@@ -68,5 +68,4 @@ bool operand_default(const struct schema *s, struct operand *operand);
 bool operand_is_number(const struct operand *operand);
 double operand_number(const struct operand *operand, const struct row *row);
 /* Text of labels that are no number, for comparison; written to o, which is emptied. */
-struct text operand_text(const struct operand *operand, const struct row *row,
-			 struct out *o);
+struct text operand_text(const struct operand *operand, const struct row *row, struct out *o);

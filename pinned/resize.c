@@ -32,14 +32,12 @@ static void read_file(struct file *f)
 	if (in && !fseek(in, 0, SEEK_END))
 		size = ftell(in);
 	if (size < (long)sizeof(Elf64_Ehdr))
-		die(EXIT_INPUT, "cannot read the object %s: %s", f->path,
-		    strerror(errno));
+		die(EXIT_INPUT, "cannot read the object %s: %s", f->path, strerror(errno));
 	rewind(in);
 	f->size = size;
 	f->data = xmalloc(size);
 	if (fread(f->data, 1, size, in) != f->size)
-		die(EXIT_FAILED, "cannot read the object %s: %s", f->path,
-		    strerror(errno));
+		die(EXIT_FAILED, "cannot read the object %s: %s", f->path, strerror(errno));
 	fclose(in);
 }
 
@@ -70,8 +68,7 @@ static void write_copy(const struct file *f, const struct btf *btf, const char *
 	section->sh_offset = f->size + pad;
 	section->sh_size = size;
 	ok = ok && fwrite(f->data, 1, f->size, out) == f->size;
-	ok = ok && fwrite(zero, 1, pad, out) == pad &&
-	     fwrite(types, 1, size, out) == size;
+	ok = ok && fwrite(zero, 1, pad, out) == pad && fwrite(types, 1, size, out) == size;
 	if (!ok || fclose(out))
 		die(EXIT_FAILED, "cannot write the object %s: %s", to, strerror(errno));
 }
@@ -110,8 +107,7 @@ static int resize_map(struct btf *btf, const char *name, __u32 entries)
 		m = &btf_members(btf__type_by_id(btf, old))[i];
 		member = btf__name_by_offset(btf, m->name_off);
 		err = btf__add_field(btf, member,
-				     strcmp(member, "max_entries") ? (int)m->type
-								   : number,
+				     strcmp(member, "max_entries") ? (int)m->type : number,
 				     m->offset, 0);
 		if (err)
 			return err;
@@ -128,18 +124,15 @@ static void resize(struct btf *btf, char *setting, const char *path)
 	int err;
 
 	if (!value || *end || !entries || entries > 0x7fffffff)
-		die(EXIT_USAGE,
-		    "\"%s\" is not a map and its number of entries: write MAP=N",
+		die(EXIT_USAGE, "\"%s\" is not a map and its number of entries: write MAP=N",
 		    setting);
 	*value = '\0';
 	if (!find_map(btf, setting))
-		die(EXIT_USAGE,
-		    "%s has no map %s to resize: `pinscope list --json` names its maps",
+		die(EXIT_USAGE, "%s has no map %s to resize: `pinscope list --json` names its maps",
 		    path, setting);
 	err = resize_map(btf, setting, entries);
 	if (err < 0)
-		die(EXIT_FAILED, "cannot resize map %s of %s: %s", setting, path,
-		    strerror(-err));
+		die(EXIT_FAILED, "cannot resize map %s of %s: %s", setting, path, strerror(-err));
 }
 
 int cmd_resize(int argc, char **argv)

@@ -30,8 +30,7 @@ static u32 *place(const struct set *s, const u8 *member)
 {
 	u32 mask = 2 * s->room - 1, i = hash(member, s->width) & mask;
 
-	while (s->table[i] &&
-	       memcmp(s->members + (s->table[i] - 1) * s->width, member, s->width))
+	while (s->table[i] && memcmp(s->members + (s->table[i] - 1) * s->width, member, s->width))
 		i = (i + 1) & mask;
 	return &s->table[i];
 }

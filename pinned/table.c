@@ -41,8 +41,8 @@ static struct shown *add_column(struct table *t, const struct column *c, char *h
 }
 
 /* The n-th label of a format, or how many there are when there is none such. */
-static const struct column *nth(const struct schema *s, enum format format,
-				unsigned int n, unsigned int *count)
+static const struct column *nth(const struct schema *s, enum format format, unsigned int n,
+				unsigned int *count)
 {
 	*count = 0;
 	for (unsigned int i = 0; i < s->n_labels; i++)
@@ -66,15 +66,13 @@ static void add_labels(struct table *t)
 			continue;
 		add_column(t, c, xstrdup(c->name));
 		if (c->format == FMT_ADDRESS && ports == addresses)
-			t->columns[t->n_columns - 1].port =
-				nth(s, FMT_PORT, at++, &unused);
+			t->columns[t->n_columns - 1].port = nth(s, FMT_PORT, at++, &unused);
 	}
 }
 
 static void add_fields(struct table *t)
 {
-	static const enum stat stats[] = {STAT_COUNT, STAT_MEAN, STAT_P50, STAT_P99,
-					  STAT_MAX};
+	static const enum stat stats[] = {STAT_COUNT, STAT_MEAN, STAT_P50, STAT_P99, STAT_MAX};
 
 	for (unsigned int i = 0; i < t->schema->n_fields; i++) {
 		const struct column *c = &t->schema->fields[i];
@@ -88,8 +86,7 @@ static void add_fields(struct table *t)
 		for (unsigned int j = 0; j < sizeof(stats) / sizeof(*stats); j++)
 			add_column(t, c,
 				   xasprintf("%s%s%s", is_flat(t->schema) ? "" : c->name,
-					     is_flat(t->schema) ? "" : ".",
-					     stat_names[stats[j]]))
+					     is_flat(t->schema) ? "" : ".", stat_names[stats[j]]))
 				->stat = stats[j];
 	}
 }
@@ -183,15 +180,14 @@ static unsigned int fitting(const struct table *t)
 	return i;
 }
 
-static void print_cell_at(struct out *o, const struct table *t, unsigned int i,
-			  unsigned int fit, const char *text)
+static void print_cell_at(struct out *o, const struct table *t, unsigned int i, unsigned int fit,
+			  const char *text)
 {
 	const struct shown *shown = &t->columns[i];
 
 	out_str(o, "  ");
 	/* No blanks at the end of a line. */
-	print_padded(o, text, i + 1 == fit && !shown->right ? 0 : shown->width,
-		     shown->right);
+	print_padded(o, text, i + 1 == fit && !shown->right ? 0 : shown->width, shown->right);
 }
 
 static void table_free(struct table *t)

@@ -32,8 +32,7 @@ const struct terminal *terminal(void)
 
 void paint(struct out *o, enum style style)
 {
-	static const char *const codes[] = {"\033[0m", "\033[1m", "\033[2m",
-					    "\033[1;31m"};
+	static const char *const codes[] = {"\033[0m", "\033[1m", "\033[2m", "\033[1;31m"};
 
 	if (terminal()->colour)
 		out_str(o, codes[style]);

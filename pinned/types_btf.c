@@ -27,8 +27,7 @@ static const struct meaning {
 	{"nsec_hist_t", FMT_HIST, UNIT_NSEC, false, false, sizeof(struct hist)},
 	{"bytes_hist_t", FMT_HIST, UNIT_BYTES, false, false, sizeof(struct hist)},
 	{"count_hist_t", FMT_HIST, UNIT_COUNT, false, false, sizeof(struct hist)},
-	{"nsec_minihist_t", FMT_MINIHIST, UNIT_NSEC, false, false,
-	 sizeof(struct minihist)},
+	{"nsec_minihist_t", FMT_MINIHIST, UNIT_NSEC, false, false, sizeof(struct minihist)},
 	{"ipaddr_t", FMT_ADDRESS, UNIT_COUNT, true, false, 16},
 	{"ipprefix_t", FMT_PREFIX, UNIT_COUNT, true, false, 20},
 	{"port_t", FMT_PORT, UNIT_COUNT, true, false, 0},
@@ -41,6 +40,7 @@ static const struct meaning {
 	{"number_t", FMT_NUMBER, UNIT_COUNT, false, true, 0},
 	{"nsec_setting_t", FMT_NUMBER, UNIT_NSEC, false, true, 0},
 	{"mask_t", FMT_MASK, UNIT_COUNT, true, false, 4},
+	{"epoch_t", FMT_EPOCH, UNIT_COUNT, true, false, 4},
 };
 
 const char *string_at(const struct btf *btf, u32 offset)
@@ -65,6 +65,20 @@ const struct btf_type *resolved(const struct btf *btf, u32 id)
 	return t;
 }
 
+/* Whether a declaration tag says so of the type itself. */
+static bool is_internal(const struct btf *btf, const struct btf_type *t)
+{
+	for (u32 id = 1; id < btf__type_cnt(btf); id++) {
+		const struct btf_type *tag = btf__type_by_id(btf, id);
+
+		if (btf_is_decl_tag(tag) && btf_decl_tag(tag)->component_idx == -1 &&
+		    btf__type_by_id(btf, tag->type) == t &&
+		    !strcmp(type_name(btf, tag), "internal"))
+			return true;
+	}
+	return false;
+}
+
 /* The outermost typedef that has a meaning. */
 static const struct meaning *find_meaning(const struct btf *btf, u32 id)
 {
@@ -72,8 +86,7 @@ static const struct meaning *find_meaning(const struct btf *btf, u32 id)
 
 	for (int depth = 0; t && depth < MAX_DEPTH; depth++) {
 		for (size_t i = 0; i < sizeof(meanings) / sizeof(*meanings); i++)
-			if (btf_is_typedef(t) &&
-			    !strcmp(type_name(btf, t), meanings[i].name))
+			if (btf_is_typedef(t) && !strcmp(type_name(btf, t), meanings[i].name))
 				return &meanings[i];
 		if (!btf_is_mod(t) && !btf_is_typedef(t))
 			break;
@@ -84,8 +97,8 @@ static const struct meaning *find_meaning(const struct btf *btf, u32 id)
 
 static bool refuse(const struct layout *l, const char *path, const char *why)
 {
-	complain(EXIT_INPUT, "cannot decode %s of map %s by %s: %s",
-		 *path ? path : "the value", l->map, l->path, why);
+	complain(EXIT_INPUT, "cannot decode %s of map %s by %s: %s", *path ? path : "the value",
+		 l->map, l->path, why);
 	return false;
 }
 
@@ -95,8 +108,7 @@ static struct column *add_column(struct layout *l, const char *path, u32 offset,
 
 	if (l->count == MAX_COLUMNS || (s64)offset + size > l->limit) {
 		refuse(l, path,
-		       l->count == MAX_COLUMNS ? "too many members"
-					       : "it lies outside its struct");
+		       l->count == MAX_COLUMNS ? "too many members" : "it lies outside its struct");
 		return NULL;
 	}
 	c = APPEND(l->columns, l->count);
@@ -108,15 +120,13 @@ static struct column *add_column(struct layout *l, const char *path, u32 offset,
 	return c;
 }
 
-static bool add_meant(struct layout *l, const struct meaning *m, const char *path,
-		      u32 offset, u32 size)
+static bool add_meant(struct layout *l, const struct meaning *m, const char *path, u32 offset,
+		      u32 size)
 {
 	struct column *c;
 
-	if ((m->size && m->size != size) ||
-	    (!m->size && (size > 8 || (size & (size - 1)))))
-		return refuse(l, path,
-			      "its size is not what the headers say of its typedef");
+	if ((m->size && m->size != size) || (!m->size && (size > 8 || (size & (size - 1)))))
+		return refuse(l, path, "its size is not what the headers say of its typedef");
 	if ((m->format == FMT_HIST || m->format == FMT_MINIHIST) &&
 	    (l->part == PART_KEY || l->config || offset % 8))
 		return refuse(l, path, "a histogram cannot be there");
@@ -130,8 +140,7 @@ static bool add_meant(struct layout *l, const struct meaning *m, const char *pat
 	return true;
 }
 
-static bool add_int(struct layout *l, const struct btf_type *t, const char *path,
-		    u32 offset)
+static bool add_int(struct layout *l, const struct btf_type *t, const char *path, u32 offset)
 {
 	bool is_signed = btf_int_encoding(t) & BTF_INT_SIGNED;
 	struct column *c;
@@ -180,8 +189,7 @@ static struct enumeration *read_enum(const struct btf *btf, const struct btf_typ
 	return e;
 }
 
-static bool add_enum(struct layout *l, const struct btf_type *t, const char *path,
-		     u32 offset)
+static bool add_enum(struct layout *l, const struct btf_type *t, const char *path, u32 offset)
 {
 	struct column *c;
 
@@ -198,8 +206,8 @@ static bool add_enum(struct layout *l, const struct btf_type *t, const char *pat
 
 static bool add_type(struct layout *l, u32 id, const char *path, u32 offset, int depth);
 
-static bool add_array(struct layout *l, const struct btf_type *t, const char *path,
-		      u32 offset, int depth)
+static bool add_array(struct layout *l, const struct btf_type *t, const char *path, u32 offset,
+		      int depth)
 {
 	const struct btf_array *a = btf_array(t);
 	const struct btf_type *element = resolved(l->btf, a->type);
@@ -225,8 +233,8 @@ static bool add_array(struct layout *l, const struct btf_type *t, const char *pa
 	return ok;
 }
 
-static bool add_members(struct layout *l, const struct btf_type *t, const char *path,
-			u32 offset, int depth)
+static bool add_members(struct layout *l, const struct btf_type *t, const char *path, u32 offset,
+			int depth)
 {
 	const struct btf_member *m = btf_members(t);
 	bool ok = true;
@@ -265,7 +273,7 @@ static bool add_type(struct layout *l, u32 id, const char *path, u32 offset, int
 	if (btf_is_array(t))
 		return add_array(l, t, path, offset, depth);
 	if (btf_is_struct(t))
-		return add_members(l, t, path, offset, depth);
+		return is_internal(l->btf, t) || add_members(l, t, path, offset, depth);
 	return refuse(l, path, "only numbers, enums, arrays and structs can be printed");
 }
 
@@ -283,8 +291,8 @@ static void flatten(struct column *columns, unsigned int count)
 
 	for (unsigned int i = 0; i < count; i++)
 		for (unsigned int j = 0; j < count; j++)
-			alike[i] |= i != j && !strcmp(last_name(columns[i].name),
-						      last_name(columns[j].name));
+			alike[i] |= i != j &&
+				    !strcmp(last_name(columns[i].name), last_name(columns[j].name));
 	for (unsigned int i = 0; i < count; i++) {
 		char *path = columns[i].name;
 
@@ -329,15 +337,49 @@ static bool is_plain_struct(const struct btf *btf, u32 id)
 static void finish_keys(struct layout *l, unsigned int from)
 {
 	for (unsigned int i = from; i < l->count; i++)
-		l->columns[i].key = l->columns[i].label ? xstrdup(l->columns[i].name)
-							: column_key(l->columns[i].name,
-								     &l->columns[i]);
+		l->columns[i].key = l->columns[i].label
+					    ? xstrdup(l->columns[i].name)
+					    : column_key(l->columns[i].name, &l->columns[i]);
+}
+
+bool is_plain_number(const struct btf *btf, u32 id)
+{
+	char *name = bare_name(btf, id, "");
+	const struct btf_type *t = resolved(btf, id);
+	bool plain = !*name && t && btf_is_int(t);
+
+	free(name);
+	return plain;
+}
+
+bool layout_members(struct layout *l, u32 id, const char *label)
+{
+	const struct btf_type *t = resolved(l->btf, id);
+	const struct btf_member *m = t && btf_is_struct(t) ? btf_members(t) : NULL;
+	struct column *c;
+
+	if (!m || !btf_vlen(t))
+		return refuse(l, label, "its members should be rows, but it is no struct");
+	l->part = PART_KEY;
+	l->limit = sizeof(u32);
+	c = add_column(l, label, 0, sizeof(u32));
+	c->key = xstrdup(label);
+	c->format = FMT_ENUM;
+	c->names = xcalloc(1, sizeof(*c->names));
+	l->n_key = l->count;
+	for (u32 i = 0; i < btf_vlen(t); i++) {
+		struct enumerator *item = APPEND(c->names->items, c->names->count);
+
+		*item = (struct enumerator){i, xstrdup(string_at(l->btf, m[i].name_off))};
+		if (m[i].type != m->type)
+			return refuse(l, item->name, "all members should have one type");
+	}
+	return layout_value(l, m->type);
 }
 
 bool layout_key(struct layout *l, u32 id, bool single)
 {
-	char *name =
-		is_plain_struct(l->btf, id) ? xstrdup("") : bare_name(l->btf, id, "key");
+	char *name = is_plain_struct(l->btf, id) ? xstrdup("") : bare_name(l->btf, id, "key");
 	bool ok;
 
 	l->part = PART_KEY;
@@ -367,6 +409,7 @@ bool layout_value(struct layout *l, u32 id)
 	l->limit = btf__resolve_size(l->btf, id);
 	if (!add_type(l, id, name, 0, 0))
 		return false;
+	flatten(l->columns + l->n_key, l->count - l->n_key);
 	finish_keys(l, l->n_key);
 	return true;
 }

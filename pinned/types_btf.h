@@ -21,6 +21,10 @@ const char *string_at(const struct btf *btf, u32 offset);
 const char *type_name(const struct btf *btf, const struct btf_type *t);
 const struct btf_type *resolved(const struct btf *btf, u32 id);
 
-bool layout_key(struct layout *l, u32 id, bool array);
+bool layout_key(struct layout *l, u32 id, bool single);
+/* Each member of the struct is a row; `label` names which. */
+bool layout_members(struct layout *l, u32 id, const char *label);
+/* A number without a name of its own. */
+bool is_plain_number(const struct btf *btf, u32 id);
 bool layout_value(struct layout *l, u32 id);
 bool layout_config(struct layout *l, u32 id);

@@ -28,11 +28,9 @@ static const struct suffix *suffixes(enum unit unit)
 
 static const char *wrong_suffix(enum unit unit)
 {
-	return unit == UNIT_NSEC
-		       ? "a duration is a number and one of ns us ms s m h, as 10ms"
-	       : unit == UNIT_BYTES
-		       ? "a size is a number and perhaps one of k M G T, as 64k"
-		       : "it is not a number";
+	return unit == UNIT_NSEC    ? "a duration is a number and one of ns us ms s m h, as 10ms"
+	       : unit == UNIT_BYTES ? "a size is a number and perhaps one of k M G T, as 64k"
+				    : "it is not a number";
 }
 
 static const struct suffix *find_suffix(const char *text, enum unit unit)
@@ -102,8 +100,7 @@ void print_human(struct out *o, double value, enum unit unit)
 	int i = 0;
 
 	if (unit == UNIT_COUNT) {
-		out_printf(o, value < 100 && value != (u64)value ? "%.2f" : "%.0f",
-			   value);
+		out_printf(o, value < 100 && value != (u64)value ? "%.2f" : "%.0f", value);
 		return;
 	}
 	/* 999.6 would round to 1000: better 1.00 of the next. */

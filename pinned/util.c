@@ -10,8 +10,7 @@
 static void *checked(void *p)
 {
 	if (!p)
-		die(EXIT_FAILED,
-		    "out of memory: read fewer rows (--top, --filter, --map)");
+		die(EXIT_FAILED, "out of memory: read fewer rows (--top, --filter, --map)");
 	return p;
 }
 

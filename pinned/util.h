@@ -12,5 +12,4 @@ char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* One more element at the end of an array that grows by doubling; returns it, zeroed. */
 void *append(void *array, unsigned int *count, size_t element);
-#define APPEND(array, count)                                                             \
-	((__typeof__(array))append(&(array), &(count), sizeof(*(array))))
+#define APPEND(array, count) ((__typeof__(array))append(&(array), &(count), sizeof(*(array))))

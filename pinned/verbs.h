@@ -16,5 +16,6 @@ int cmd_get(int argc, char **argv);
 int cmd_set(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
 int cmd_tail(int argc, char **argv);
-/* inspect.c; without it the table has an empty place. */
-int cmd_inspect(int argc, char **argv) __attribute__((weak));
+int cmd_inspect(int argc, char **argv);
+int cmd_resize(int argc, char **argv);
+int cmd_links(int argc, char **argv);

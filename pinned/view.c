@@ -41,35 +41,55 @@ static struct collect *collector(const struct print *p, struct bound *b)
 	bool cut = p->query->limited && p->schema->n_labels;
 	bool order = b->sort.column;
 
-	if (!order && (p->to->sorted || cut))
+	/* Members of a struct are in the order their author chose. */
+	if (!order && p->schema->parts == 1 && (p->to->sorted || cut))
 		order = operand_default(p->schema, &b->sort);
 	if (!order && !cut)
 		return NULL;
 	return collect_open(p->schema, &b->sort, cut ? p->query->top : ~0ULL);
 }
 
+static void call(void (*callback)(struct print *p), struct print *p)
+{
+	if (callback)
+		callback(p);
+}
+
+static void give_collected(struct print *p, const struct collect *collect)
+{
+	for (u32 i = 0; i < collect->count; i++) {
+		struct row row = collect_row(collect, i);
+
+		give_row(p, &row);
+	}
+}
+
 static void view_map(struct print *p, struct schema *schema)
 {
+	unsigned int passes = p->to->passes ? p->to->passes(schema) : 1;
 	struct flow f = {.print = p};
 
 	p->schema = schema;
-	p->rows = p->left_out = 0;
+	p->left_out = 0;
 	if (!query_bind(p->query, schema, &f.bound))
 		return;
 	f.collect = collector(p, &f.bound);
-	p->to->begin_map(p);
-	p->source->walk(p->source, p->probe, schema, take_row, &f);
 	if (f.collect) {
+		p->source->walk(p->source, p->probe, schema, take_row, &f);
 		p->left_out = collect_finish(f.collect);
-		for (u32 i = 0; i < f.collect->count; i++) {
-			struct row row = collect_row(f.collect, i);
-
-			give_row(p, &row);
-		}
-		collect_close(f.collect);
 	}
-	p->to->end_map(p);
+	for (p->pass = 0; p->pass < passes; p->pass++) {
+		p->rows = 0;
+		call(p->to->begin_map, p);
+		if (f.collect)
+			give_collected(p, f.collect);
+		else
+			p->source->walk(p->source, p->probe, schema, take_row, &f);
+		call(p->to->end_map, p);
+	}
 	p->all_rows += p->rows;
+	if (f.collect)
+		collect_close(f.collect);
 	bound_free(&f.bound);
 }
 
@@ -80,18 +100,16 @@ void view(struct source *source, const struct query *query, const struct printer
 	query_check(query, source);
 	source->host.partial |= query->n_maps || query->n_filters || query->limited;
 	out_open(&p.out, STDOUT_FILENO);
-	printer->begin(&p);
+	call(printer->begin, &p);
 	for (unsigned int i = 0; i < source->n_probes; i++) {
 		p.probe = &source->probes[i];
-		if (printer->begin_probe)
-			printer->begin_probe(&p);
+		call(printer->begin_probe, &p);
 		for (unsigned int j = 0; j < p.probe->n_maps; j++)
 			if (query_wants(query, &p.probe->maps[j]))
 				view_map(&p, &p.probe->maps[j]);
-		if (printer->end_probe)
-			printer->end_probe(&p);
+		call(printer->end_probe, &p);
 	}
-	printer->end(&p);
+	call(printer->end, &p);
 	out_close(&p.out);
 }
 
@@ -100,8 +118,8 @@ const struct printer *printer_for(int output)
 	static const struct printer *const printers[] = {
 		[OUTPUT_TEXT] = &text_printer,
 		[OUTPUT_JSON] = &json_printer,
-		[OUTPUT_TSV] = &json_printer,
-		[OUTPUT_PROMETHEUS] = &json_printer,
+		[OUTPUT_TSV] = &tsv_printer,
+		[OUTPUT_PROMETHEUS] = &prometheus_printer,
 	};
 
 	return printers[output];
@@ -113,8 +131,7 @@ int cmd_dump(int argc, char **argv)
 	struct source source;
 
 	pinned_source(&source, argv, argc);
-	view(&source, &opt.query,
-	     printer_for(opt.how == OUTPUT_TEXT ? OUTPUT_JSON : opt.how));
+	view(&source, &opt.query, printer_for(opt.how == OUTPUT_TEXT ? OUTPUT_JSON : opt.how));
 	return complaints();
 }
 

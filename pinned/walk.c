@@ -41,7 +41,7 @@ static bool is_percpu(u32 type)
 	       type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
 }
 
-static void give(struct walk *w, const u8 *key, u8 *value)
+static void give_row(struct walk *w, const u8 *key, u8 *value)
 {
 	struct row row = {.part = {key, value}};
 
@@ -53,17 +53,30 @@ static void give(struct walk *w, const u8 *key, u8 *value)
 	w->fn(w->arg, &row);
 }
 
+static void give(struct walk *w, const u8 *key, u8 *value)
+{
+	u32 size = w->schema->size[PART_VALUE];
+
+	if (w->schema->vacant && !load_number(value, 8))
+		return;
+	if (w->schema->parts == 1)
+		give_row(w, key, value);
+	else
+		for (u32 i = 0; i < w->schema->parts; i++)
+			give_row(w, (u8 *)&i, value + (size_t)i * size);
+}
+
 static void cannot(const struct walk *w, int err)
 {
-	complain(EXIT_FAILED, "cannot read map %s of %s: %s", w->schema->name,
-		 w->probe->name, reason(err));
+	complain(EXIT_FAILED, "cannot read map %s of %s: %s", w->schema->name, w->probe->name,
+		 reason(err));
 }
 
 /* Whether key i of an array means something: with an enum as key, only its enumerators do. */
 static bool has_meaning(const struct schema *s, u32 i)
 {
-	return s->n_labels != 1 || s->labels->format != FMT_ENUM ||
-	       s->labels->part != PART_KEY || enum_name(s->labels->names, i);
+	return s->n_labels != 1 || s->labels->format != FMT_ENUM || s->labels->part != PART_KEY ||
+	       enum_name(s->labels->names, i);
 }
 
 static void walk_array(struct walk *w)
@@ -125,8 +138,8 @@ static int read_batch(struct walk *w, void *cursor, bool first, u32 *count)
 {
 	LIBBPF_OPTS(bpf_map_batch_opts, opts);
 
-	return bpf_map_lookup_batch(w->map->fd, first ? NULL : cursor, cursor, w->keys,
-				    w->values, count, &opts)
+	return bpf_map_lookup_batch(w->map->fd, first ? NULL : cursor, cursor, w->keys, w->values,
+				    count, &opts)
 		       ? errno
 		       : 0;
 }
@@ -150,8 +163,7 @@ static bool walk_batches(struct walk *w)
 		count = size;
 		err = read_batch(w, cursor, first, &count);
 		if (err == ENOSPC && size < w->map->max_entries) {
-			size = size * 2ULL < w->map->max_entries ? size * 2
-								 : w->map->max_entries;
+			size = size * 2ULL < w->map->max_entries ? size * 2 : w->map->max_entries;
 			allocate(w, size);
 			err = 0;
 			continue;
@@ -181,8 +193,8 @@ static void walk_others(struct walk *w)
 	walk_keys(w);
 }
 
-void pinned_walk(struct source *source, struct probe *probe, struct schema *schema,
-		 row_fn *fn, void *arg)
+void pinned_walk(struct source *source, struct probe *probe, struct schema *schema, row_fn *fn,
+		 void *arg)
 {
 	const struct pinned_map *map = pinned_map(probe, schema);
 	int cpus = libbpf_num_possible_cpus();
@@ -195,7 +207,8 @@ void pinned_walk(struct source *source, struct probe *probe, struct schema *sche
 		w.cpus = cpus;
 		w.stride = (map->value_size + 7) / 8 * 8;
 	}
-	if (map->type == BPF_MAP_TYPE_ARRAY || map->type == BPF_MAP_TYPE_PERCPU_ARRAY) {
+	if (map->type == BPF_MAP_TYPE_PERCPU_ARRAY ||
+	    (map->type == BPF_MAP_TYPE_ARRAY && !schema->vacant)) {
 		allocate(&w, 1);
 		walk_array(&w);
 	} else {

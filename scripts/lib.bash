@@ -48,7 +48,7 @@ die() {
 }
 
 complain() {
-	printf 'pinscope: %s\n' "$1" >&2
+	printf 'pinscope: %s\n' "${1#pinscope: }" >&2 # the reader has said its name already
 }
 
 # The comment at the top of a verb's file, from its "usage:" on, is its help.

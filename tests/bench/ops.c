@@ -72,12 +72,12 @@ static void answer(int fd)
 /* A server in a child process that answers each connection in turn; it ends with us. */
 static struct sockaddr_in serve(pid_t *child)
 {
-	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in addr = {.sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(addr);
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
-	if (bind(fd, (void *)&addr, len) || listen(fd, 128) ||
-	    getsockname(fd, (void *)&addr, &len))
+	if (bind(fd, (void *)&addr, len) || listen(fd, 128) || getsockname(fd, (void *)&addr, &len))
 		die("listen on the loopback");
 	*child = fork();
 	if (*child == 0)
@@ -200,7 +200,7 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*run)(long count);
 	} ops[] = {
-		{"request", request},	    {"connection", connection}, {"pingpong", pingpong},
+		{"request", request},	      {"connection", connection}, {"pingpong", pingpong},
 		{"cached_read", cached_read}, {"page_fault", page_fault},
 	};
 	long count = argc == 3 ? atol(argv[2]) : 0;

@@ -134,17 +134,20 @@ assert_sentence() {
 }
 
 @test "R15: the group may read, and nobody else" {
-	local out="$BATS_TEST_TMPDIR/out"
-	as() { setpriv --reuid 65534 --regid 65534 --groups "$1" "${@:2}" >"$out" 2>&1; }
+	local maps=$ROOT/load_exec/maps
+	as() { setpriv --reuid 65534 --regid 65534 --groups "$1" "${@:2}"; }
 	chmod a+rx "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "${BATS_FILE_TMPDIR%/*}"
 	PINSCOPE_GROUP=daemon "$PINSCOPE" load load_exec
-	as daemon ls "$ROOT/load_exec/maps" "$PINSCOPE_RUN/load_exec.bpf.o"
-	as daemon cat "$ROOT/load_exec/maps/processes" # the kernel prints maps that have BTF
-	! as nogroup cat "$ROOT/load_exec/maps/processes"
-	! as daemon bpftool map update pinned "$ROOT/load_exec/maps/processes" key 0 value 0
-	! as daemon ls "$ROOT/load_exec/links/ld_exec/"
-	! as daemon rm -f "$ROOT/load_exec/maps/processes"
-	! as nogroup ls "$ROOT"
+	run -0 as daemon ls "$maps" "$PINSCOPE_RUN/load_exec.bpf.o"
+	run -0 as daemon cat "$maps/processes" # the kernel prints maps that have BTF
+	run -1 as nogroup cat "$maps/processes"
+	run -1 as nogroup cat "$PINSCOPE_RUN/load_exec.bpf.o"
+	run -255 as daemon bpftool map update pinned "$maps/calls" key 0 0 0 0 value 0 0 0 0 0 0 0 0
+	[[ $output == *"Permission denied"* ]]
+	run -1 as daemon rm -f "$maps/processes"
+	[[ $output == *"Permission denied"* ]]
+	run -1 as daemon cat "$ROOT/load_exec/links/ld_exec"
+	[[ $output == *"Permission denied"* ]]
 }
 
 @test "R2: load killed after any step is recovered by load and by unload" {
