@@ -5,6 +5,8 @@
 
 ROOT=${ROOT:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)}
 PINSCOPE=$ROOT/scripts/pinscope
+# shellcheck disable=SC2034
+READER=$ROOT/build/pinscope-reader # what pinscope hands its reading verbs to; quicker
 
 pinscope() {
 	"$PINSCOPE" "$@"

@@ -26,7 +26,7 @@ remember() {
 }
 
 dump() {
-	pinscope dump --json tcp_latency
+	"$READER" dump --json tcp_latency
 }
 
 # begin: what is judged begins here. (Each `judge` is a beginning too.)

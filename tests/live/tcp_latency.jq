@@ -23,25 +23,18 @@ def add_stats: . + [no_stats] | {
 	latency: (map(.latency) | add_hists), read_delay: (map(.read_delay) | add_hists)
 };
 
-def members:
-	({latency: "kind", rest: "role", losses: "reason"}[.map]) as $by
-	| if ($by == null) or .labels[$by] then . else . as $row
-		| (del(.type, .probe, .map, .labels) | to_entries[])
-		| {type: "row", map: $row.map, labels: {($by): .key}} + if .value | type == "object" then .value else {count: .value} end
-	end;
-
 # The histograms by kind; all connections by role, those without a row among them; each row.
 def summary:
-	[.[] | select(.type == "row") | members] as $rows
+	map(select(.type == "row")) as $rows
 	| [$rows[] | select(.map == "conns")] as $conns
 	| [$rows[] | select(.map == "rest")] as $rest
 	| {
 		kinds: ([$rows[] | select(.map == "latency") | {(.labels.kind): hist}] | add),
 		roles: ([("client", "server") as $role | {($role):
-			[($conns[] | select(.labels.role == $role).stats | stats),
+			[($conns[] | select(.labels.role == $role) | stats),
 			 ($rest[] | select(.labels.role == $role) | stats)] | add_stats}] | add),
 		losses: ([$rows[] | select(.map == "losses") | {(.labels.reason): .count}] | add),
-		conns: [$conns[] | (.labels | with_entries(.key |= ltrimstr("conn."))) + (.stats | stats)]
+		conns: [$conns[] | .labels + stats]
 	};
 
 # ---- the difference of two; the rows stay as they are

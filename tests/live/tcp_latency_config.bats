@@ -35,7 +35,7 @@ teardown() {
 }
 
 keep() {
-	pinscope set tcp_latency "$@"
+	"$READER" set tcp_latency "$@"
 }
 
 # serve_two PLACE ADDR PLACE ADDR: the server, and another.
@@ -211,10 +211,10 @@ links() {
 	serve server b "$ADDR2" --samples 100000
 	ask_in_rounds client a "$ADDR2:${PORT[server]}" --requests 10 --samples 100000
 	ask_again client
-	keep paused=on
+	pinscope set tcp_latency paused=on
 	ask_again client
 	judge 'expect("latencies"; [10, 10]; [.kinds.client.count, .kinds.server.count])'
-	keep paused=off
+	pinscope set tcp_latency paused=off
 	ask_again client
 	judge 'expect("latencies"; [10, 10]; [.kinds.client.count, .kinds.server.count]),
 		expect("rows"; [20, 20]; [rows("client", "server")[].latency.count])'
@@ -225,17 +225,15 @@ links() {
 
 # has_read PORT: the server there has read something.
 has_read() {
-	pinscope dump --json --map conns tcp_latency |
-		jq -e "select(.map == \"conns\" and .labels.\"conn.lport\" == $1 and .stats.reads > 0)" >/dev/null
+	[[ -n $("$READER" dump --tsv --map conns --filter "lport = $1" --filter 'reads > 0' tcp_latency) ]]
 }
 
 @test "what is begun before a setting is not finished after it" {
 	serve server b "$ADDR2" --think 2000000000
-	ask client a "$ADDR2:${PORT[server]}" 3>&- &
+	ask_meanwhile client a "$ADDR2:${PORT[server]}"
 	wait_for has_read "${PORT[server]}"
 	keep min_latency=1us
-	wait "$!"
-	served server
+	served client server
 	judge 'lossless, expect("turns"; 1; $client.turns),
 		expect("latencies"; [0, 0]; [.kinds.client.count, .kinds.server.count])'
 }
