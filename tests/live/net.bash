@@ -18,9 +18,7 @@
 # Each has lo too. To use: `net_up a b` in setup, `net_down` in teardown.
 
 export NET_ID=${NET_ID:-ps$$}
-# Used by the tests.
-# shellcheck disable=SC2034
-ADDR1=10.77.0.1 ADDR2=10.77.0.2 ADDR1_6=fd77::1 ADDR2_6=fd77::2
+export ADDR1=10.77.0.1 ADDR2=10.77.0.2 ADDR1_6=fd77::1 ADDR2_6=fd77::2
 
 netns_path() {
 	echo "/run/netns/$NET_ID-$1"
@@ -50,9 +48,10 @@ net_one() {
 	ip -n "$NET_ID-$name" addr add "10.77.0.$host/24" dev ve0
 	ip -n "$NET_ID-$name" addr add "fd77::$host/64" dev ve0 nodad
 	ip -n "$NET_ID-$name" link set ve0 up
+	export "NETNS_$name=$(netns_of "$name")"
 }
 
-# net_up NAME NAME: two namespaces joined by a cable.
+# net_up NAME NAME: two namespaces joined by a cable; exports their numbers as NETNS_NAME.
 net_up() {
 	net_module veth
 	ip netns add "$NET_ID-$1"

@@ -5,6 +5,8 @@
 
 ROOT=${ROOT:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)}
 PINSCOPE=$ROOT/scripts/pinscope
+# shellcheck disable=SC2034
+READER=$ROOT/build/pinscope-reader # what pinscope hands its reading verbs to; quicker
 
 pinscope() {
 	"$PINSCOPE" "$@"
@@ -18,7 +20,6 @@ pin_root() {
 probe_load() {
 	local probe=$1 output status=0
 	shift
-	export PROBE=$probe
 	output=$(pinscope load "$@" "$probe" 2>&1) || status=$?
 	((status)) || return 0
 	[[ $output != *"cannot load $probe on this kernel"* || -n ${CI_MUST_LOAD-} ]] || skip "$output"
@@ -26,10 +27,10 @@ probe_load() {
 	return 1
 }
 
-# probe_ids: programs, maps and links of the probe, as bpftool's arguments.
+# probe_ids PROBE: its programs, maps and links, as bpftool's arguments.
 probe_ids() {
 	local file kind
-	for file in "$(pin_root)/$PROBE"/{links,maps}/*; do
+	for file in "$(pin_root)/$1"/{links,maps}/*; do
 		kind=${file%/*}
 		kind=${kind##*/}
 		bpftool -j "${kind%s}" show pinned "$file" 2>/dev/null |
@@ -42,20 +43,14 @@ gone() {
 	! bpftool -j "$1" show id "$2" >/dev/null 2>&1
 }
 
-# probe_unload: and nothing is left of it.
+# probe_unload PROBE: and nothing is left of it.
 probe_unload() {
-	local ids kind id
-	[[ -d $(pin_root)/$PROBE ]] || return 0
-	ids=$(probe_ids)
-	pinscope unload "$PROBE" || return
+	local probe=$1 ids kind id
+	[[ -d $(pin_root)/$probe ]] || return 0
+	ids=$(probe_ids "$probe")
+	pinscope unload "$probe" || return
 	while read -r kind id; do
 		wait_for gone "$kind" "$id" || return
 	done <<<"$ids"
-	[[ ! -e $(pin_root)/$PROBE && ! -e ${PINSCOPE_RUN:-/run/pinscope}/$PROBE.bpf.o ]]
-}
-
-# rows MAP [FILTER]: of the probe loaded, one JSON object a line.
-rows() {
-	pinscope dump --json --map "$1" "$PROBE" |
-		jq -c --arg map "$1" 'select(.type == "row" and .map == $map) | '"${2:-.}"
+	[[ ! -e $(pin_root)/$probe && ! -e ${PINSCOPE_RUN:-/run/pinscope}/$probe.bpf.o ]]
 }

@@ -66,7 +66,17 @@ ask() {
 		>"$(result "$name")" 3>&-
 }
 
-# served NAME...: waits for the servers' ends.
+# ask_meanwhile NAME PLACE ADDR:PORT [OPTION...]: in the background, until `served NAME` or the test ends.
+ask_meanwhile() {
+	local name=$1 where=$2 address=$3
+	shift 3
+	place "$where"
+	"${IN[@]}" "$TRAFFIC" client --connect "$address" --deadline "$TRAFFIC_DEADLINE" "$@" \
+		>"$(result "$name")" 3>&- &
+	SERVER[$name]=$!
+}
+
+# served NAME...: waits for what was started.
 served() {
 	local name
 	for name; do

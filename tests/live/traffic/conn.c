@@ -121,6 +121,7 @@ static enum outcome write_some(struct conn *c, u64 len)
 		check_deadline();
 	else if (errno != EAGAIN)
 		return broken(c, "sending");
+	result.refused += errno == EAGAIN;
 	return loop_await(c, EPOLLOUT) ? GO : WAIT;
 }
 

@@ -124,8 +124,8 @@ void report(void)
 	       result.resets);
 	printf("\"turns\":%zu,\"messages_sent\":%lu,\"messages_received\":%lu,",
 	       result.latency_outer.count, result.sent, result.received);
-	printf("\"sends\":%lu,\"reads\":%lu,\"peeks\":%lu,", result.sends, result.reads,
-	       result.peeks);
+	printf("\"sends\":%lu,\"refused\":%lu,\"reads\":%lu,\"peeks\":%lu,", result.sends,
+	       result.refused, result.reads, result.peeks);
 	printf("\"sent_bytes\":%lu,\"received_bytes\":%lu,", result.sent_bytes,
 	       result.received_bytes);
 	printf("\"start_ns\":%lu,\"elapsed_ns\":%lu,\"latency\":{", result.start,

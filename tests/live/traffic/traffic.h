@@ -59,6 +59,7 @@ struct series {
 struct result {
 	u64 opened, ended, resets;
 	u64 sends, reads, peeks; /* calls that moved (or showed) data */
+	u64 refused;		 /* sends for which there was no room */
 	u64 sent_bytes, received_bytes;
 	u64 sent, received; /* whole messages */
 	struct series latency_inner, latency_outer;
