@@ -133,5 +133,6 @@ struct bpf_map {
 
 /* include/net/tcp_states.h; enum values there, but not in BTF on every kernel. */
 #define TCP_ESTABLISHED 1
-#define TCP_CLOSE	7
-#define TCP_LISTEN	10
+#define TCP_SYN_SENT	2
+#define TCP_SYN_RECV	3
+#define TCP_CLOSE_WAIT	8

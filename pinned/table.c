@@ -140,6 +140,8 @@ static void print_cell(struct out *o, const struct table *t, const struct shown 
 {
 	if (shown->port)
 		print_joined(o, shown, row);
+	else if (shown->column->label && shown->column->unit == UNIT_NSEC)
+		print_human(o, cell_number(shown->column, row), UNIT_NSEC);
 	else if (shown->column->label)
 		print_label(o, shown->column, row, escape_terminal);
 	else if (shown->stat != STAT_VALUE)
