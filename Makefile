@@ -95,7 +95,7 @@ check: ## linters, unit tests, live tests on four kernels (20 minutes)
 	$(Q)tests/check
 
 .PHONY: tests
-tests: all $(B)/tests/traffic $(FIXTURE_OBJECTS) ## build what the tests need
+tests: all $(addprefix $(B)/tests/,traffic fill churn) $(FIXTURE_OBJECTS) ## build what the tests need
 
 .PHONY: install
 install: all ## install below DESTDIR/PREFIX
@@ -108,6 +108,11 @@ install: all ## install below DESTDIR/PREFIX
 	$(Q)for o in $(OBJECTS:$(B)/bpf/%=%); do \
 		install -D -m 644 $(B)/bpf/$$o $(DESTDIR)$(PREFIX)/lib/pinscope/bpf/$$o || exit; done
 	$(Q)install -m 644 README.md docs/*.md $(DESTDIR)$(PREFIX)/share/doc/pinscope/
+
+$(B)/tests/%: tests/live/%.c $(HEADERS)
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(WARN) -std=gnu11 -D_GNU_SOURCE -Iheaders $< $(LDFLAGS) -lbpf -o $@
 
 .PHONY: clean
 clean: ## remove what was built
