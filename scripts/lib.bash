@@ -132,7 +132,7 @@ capabilities() {
 }
 
 need_caps() {
-	local what=${1:-changing probes} caps want=$((1 << 38 | 1 << 39)) # CAP_PERFMON, CAP_BPF
+	local what=$1 caps want=$((1 << 38 | 1 << 39)) # CAP_PERFMON, CAP_BPF
 	caps=$(capabilities)
 	((caps >> 21 & 1 || (caps & want) == want)) && return # CAP_SYS_ADMIN has both
 	((EUID)) && die "$what needs root: run \`sudo pinscope ...\`"
@@ -169,7 +169,7 @@ need_run() {
 }
 
 need_to_change() {
-	need_caps
+	need_caps "changing probes"
 	need_writable_bpffs
 	need_run
 }

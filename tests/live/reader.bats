@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The reader against maps in a kernel; root. Programs are raw_tp only, so any kernel does.
 
+# shellcheck disable=SC2154,SC2086,SC2094 # set by what is loaded; lists of pids; a probe named as a file
 bats_require_minimum_version 1.5.0
 load ../unit/reader
 load ../fixture/load
@@ -82,7 +83,7 @@ dump() {
 	[ "$(wc -l <tsv)" -eq 6 ]
 	[ "$(awk -F '\t' '{print NF}' tsv | sort -u | wc -l)" -eq 1 ]
 	"$reader" show shapes >text
-	! LC_ALL=C grep -q "$(printf '[\001-\011\013-\037\177\233]')" text
+	LC_ALL=C run ! grep -q "$(printf '[\001-\011\013-\037\177\233]')" text
 }
 
 @test "R18: the Prometheus text is what promtool accepts" {
@@ -112,7 +113,7 @@ dump() {
 	grep -q '192.0.2.1:443 ' text
 	grep -q '\[2001:db8::1\]:40005' text
 	grep -q "^lost: busy $((3 * CPUS))$" text
-	! grep -q "$(printf '\033')" text
+	run ! grep -q "$(printf '\033')" text
 }
 
 @test "filters, order and number of rows" {
@@ -335,7 +336,7 @@ with_object() {
 	on_terminal 'TERM=xterm' >colour
 	on_terminal 'TERM=xterm NO_COLOR=1' >plain
 	grep -q "$(printf '\033\[1m')" colour
-	! grep -q "$(printf '\033')" plain
+	run ! grep -q "$(printf '\033')" plain
 	grep -q 'too narrow for: .*LATENCY.MAX' plain
 	[ "$(grep NETNS plain | tr -d '\r' | wc -c)" -le 61 ]
 }
