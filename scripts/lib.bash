@@ -131,8 +131,9 @@ capabilities() {
 	done </proc/self/status
 }
 
+# shellcheck disable=SC2120 # doctor calls it by name, without a word of its own
 need_caps() {
-	local what=$1 caps want=$((1 << 38 | 1 << 39)) # CAP_PERFMON, CAP_BPF
+	local what=${1:-changing probes} caps want=$((1 << 38 | 1 << 39)) # CAP_PERFMON, CAP_BPF
 	caps=$(capabilities)
 	((caps >> 21 & 1 || (caps & want) == want)) && return # CAP_SYS_ADMIN has both
 	((EUID)) && die "$what needs root: run \`sudo pinscope ...\`"
