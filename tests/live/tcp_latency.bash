@@ -34,16 +34,16 @@ begin() {
 	dump >"$BATS_FILE_TMPDIR/before.dump"
 }
 
-# judge FILTER [CLIENT [SERVER]]: FILTER yields a sentence for whatever is wrong; its input is what
-# changed since the beginning, $client and $server are what the two ends say ($clients and $servers
-# where the file has more than one line), $port is the server's.
-judge() {
-	local before=$BATS_FILE_TMPDIR/before.dump now=$BATS_FILE_TMPDIR/now.dump wrong
+# since_then FILTER [CLIENT [SERVER]]: the results of FILTER, whose input is what changed since the
+# beginning. $client and $server are what the two ends say ($clients and $servers where the file
+# has more than one line), $port is the server's.
+since_then() {
 	local client server
 	client=$(result "${2:-client}")
 	server=$(result "${3:-server}")
-	dump >"$now"
-	wrong=$(jq -nr -L "$HERE" --slurpfile before "$before" --slurpfile now "$now" \
+	dump >"$BATS_FILE_TMPDIR/now.dump" || return
+	jq -nr -L "$HERE" --slurpfile before "$BATS_FILE_TMPDIR/before.dump" \
+		--slurpfile now "$BATS_FILE_TMPDIR/now.dump" \
 		--slurpfile client "$client" --slurpfile server "$server" --arg port "${PORT[server]}" '
 		include "tcp_latency";
 		$client as $clients | $client[-1] as $client
@@ -52,11 +52,19 @@ judge() {
 		| def plain: plain($client; $server);
 		  def turns: turns_fit($client; $server);
 		  def rows($role): rows($role; $port);
-		  totals_agree, ('"$1"')')
-	mv "$now" "$before"
+		  '"$1" || return
+	mv "$BATS_FILE_TMPDIR/now.dump" "$BATS_FILE_TMPDIR/before.dump"
+}
+
+# judge FILTER [CLIENT [SERVER]]: the results of FILTER are sentences about what is wrong.
+judge() {
+	local wrong
+	wrong=$(since_then "totals_agree, ($1)" "${@:2}") || return
 	[[ -z $wrong ]] || {
 		printf '%s\n' "$wrong"
-		jq -c 'del(.latency[].samples_ns, .read_delay[].samples_ns)' "$client" "$server"
+		head -n 1 "$BATS_FILE_TMPDIR/before.dump" | jq -c '.probes[0] | {recursion_misses, losses}'
+		jq -c 'del(.latency[].samples_ns, .read_delay[].samples_ns)' \
+			"$(result "${2:-client}")" "$(result "${3:-server}")"
 		return 1
 	} >&2
 }

@@ -86,7 +86,7 @@ serve_two() {
 	ask unseen a "$ADDR2:7700" --requests 20
 	ask client c "$ADDR2:7700" --requests 10 --samples 100000
 	served server other
-	judge 'lossless, (.kinds.client | fits("client latency"; $client.latency)),
+	judge 'lossless, client_fits($client),
 		expect("server latencies"; 0; .kinds.server.count), expect("reads"; 10; .kinds.read.count)'
 }
 
@@ -98,7 +98,7 @@ serve_two() {
 	ask client c "$ADDR2:7710" --requests 5 --samples 100000
 	ask unseen2 c "$ADDR2:7711" --requests 10
 	served server other third
-	judge 'lossless, (.kinds.client | fits("client latency"; $client.latency)),
+	judge 'lossless, client_fits($client),
 		expect("reads"; 5; .kinds.read.count)'
 }
 
@@ -110,7 +110,7 @@ serve_two() {
 	ask_again client
 	ask_no_more client
 	served server other
-	judge 'lossless, (.kinds.client | fits("client latency"; $client.latency)),
+	judge 'lossless, client_fits($client),
 		expect("server latencies"; 0; .kinds.server.count), expect("reads"; 20; .kinds.read.count)'
 }
 
@@ -121,7 +121,7 @@ serve_two() {
 	ask unseen a "$ADDR2:${PORT[other]}" --requests 10
 	served server other
 	# The first segment comes before anybody has used the socket.
-	judge 'lossless, (.kinds.server | fits("server latency"; $server.latency)),
+	judge 'lossless, server_fits($server),
 		expect("client latencies"; 0; .kinds.client.count), between("reads"; 19; 20; .kinds.read.count)'
 }
 
@@ -144,7 +144,7 @@ cgroup_root() {
 	ask_again client
 	ask_no_more client
 	served server other
-	judge 'lossless, (.kinds.client | fits("client latency"; $client.latency)),
+	judge 'lossless, client_fits($client),
 		expect("server latencies"; 0; .kinds.server.count), expect("reads"; 20; .kinds.read.count)'
 }
 

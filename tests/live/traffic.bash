@@ -11,7 +11,7 @@ TRAFFIC=$ROOT/build/tests/traffic
 declare -gA SERVER=() PORT=()
 IN=()
 # Emulated guests are slow, and share what they run on.
-TRAFFIC_DEADLINE=${TRAFFIC_DEADLINE:-60}
+TRAFFIC_DEADLINE=${TRAFFIC_DEADLINE:-120}
 
 # wait_for [-t SECONDS] COMMAND...: until it succeeds.
 wait_for() {
@@ -66,14 +66,18 @@ ask() {
 		>"$(result "$name")" 3>&-
 }
 
-# ask_meanwhile NAME PLACE ADDR:PORT [OPTION...]: in the background, until `served NAME` or the test ends.
-ask_meanwhile() {
-	local name=$1 where=$2 address=$3
-	shift 3
-	place "$where"
-	"${IN[@]}" "$TRAFFIC" client --connect "$address" --deadline "$TRAFFIC_DEADLINE" "$@" \
-		>"$(result "$name")" 3>&- &
+# background NAME PLACE COMMAND...: until it ends, `served NAME`, or the test is over; its output is NAME.json.
+background() {
+	local name=$1
+	place "$2"
+	shift 2
+	"${IN[@]}" "$@" >"$(result "$name")" 3>&- &
 	SERVER[$name]=$!
+}
+
+# ask_meanwhile NAME PLACE ADDR:PORT [OPTION...]: as ask, in the background.
+ask_meanwhile() {
+	background "$1" "$2" "$TRAFFIC" client --connect "$3" --deadline "$TRAFFIC_DEADLINE" "${@:4}"
 }
 
 # served NAME...: waits for what was started.
