@@ -57,6 +57,21 @@ $(READER): $(READER_OBJECTS)
 	$(say) LINK $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lbpf -ljansson -lm -o $@
 
+BLOCKS := $(patsubst tests/bench/%.bpf.c,$(B)/bench/%.bpf.o,$(wildcard tests/bench/blocks/*.bpf.c))
+
+$(B)/bench/blocks/%.bpf.o: tests/bench/blocks/%.bpf.c tests/bench/blocks/block.bpf.h $(HEADERS)
+	$(say) BPF $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+$(B)/bench/ops: $(wildcard tests/bench/ops/*.c) tests/bench/ops/ops.h
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(WARN) -std=gnu11 -D_GNU_SOURCE $(filter %.c,$^) -o $@
+
+.PHONY: bench
+bench: all $(B)/bench/ops $(BLOCKS) ## build what tests/bench/cost measures with
+
 .PHONY: clean
 clean: ## remove what was built
 	$(Q)rm -rf $(B)
