@@ -24,7 +24,8 @@ void die(const char *what) __attribute__((noreturn));
 int tcp_socket(void);
 void tcp_close(int fd); /* at once: no end of the connection is waited for */
 void transmit(int fd);
-int receive(int fd); /* 0 at the end of the stream */
+void hold_packets(void); /* some more that nobody reads */
+int receive(int fd);	 /* 0 at the end of the stream */
 
 /* mirror.c: one end in the kernel, the other in this process */
 void mirror_begin(void);
