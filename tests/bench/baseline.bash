@@ -52,7 +52,7 @@ baseline_update() {
 		awk -v file="$1" -v kernel="$2" '
 			FILENAME != file { key = $0; sub(/^[^ ]+ /, "", key); seen[key]; print kernel, $0; next }
 			{ key = $0; sub(/^[^ ]+ [^ ]+ /, "", key) }
-			/^#/ || $1 != kernel || !(key in seen)' - "$1" | sort -V
+			/^#/ || $1 != kernel || !(key in seen)' - "$1" | LC_ALL=C sort -k1,1V -k3
 	)
 	echo "$new" >"$1"
 }
