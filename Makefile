@@ -25,26 +25,35 @@ endif
 .SUFFIXES:
 .DEFAULT_GOAL := all
 
-PROBES := $(patsubst bpf/%.bpf.c,%,$(wildcard bpf/*.bpf.c))
-# N-variant for each variant of a probe, in the order of its header comment.
-variants = $(or $(shell awk '/^ \* variant /{print ++n "-" $$3}' bpf/$(1).bpf.c),1-default)
-OBJECTS := $(foreach p,$(PROBES),$(patsubst %,$(B)/bpf/$(p)/%.bpf.o,$(call variants,$(p))))
 HEADERS := $(wildcard headers/*.h)
 READER := $(B)/pinscope-reader
+
+PROBES := $(patsubst bpf/%.bpf.c,%,$(wildcard bpf/*.bpf.c))
+FIXTURES := $(patsubst tests/fixture/%.bpf.c,%,$(wildcard tests/fixture/*.bpf.c))
+# N-variant for each variant of the source $(1), in the order of its header comment.
+variants = $(or $(shell awk '/^ \* variant /{print ++n "-" $$3}' $(1)),1-default)
+# The objects made of the sources in directory $(1) named $(2), below build/ as $(3).
+objects = $(foreach p,$(2),$(patsubst %,$(B)/$(3)/$(p)/%.bpf.o,$(call variants,$(1)/$(p).bpf.c)))
+OBJECTS := $(call objects,bpf,$(PROBES),bpf)
+FIXTURE_OBJECTS := $(call objects,tests/fixture,$(FIXTURES),fixture)
 
 .PHONY: all
 all: $(OBJECTS) $(READER) ## build the objects and the reader
 
-# $(1) probe, $(2) N-variant
+# $(1) source, $(2) object: its flags are those of its variant's line in the source.
 define object_rule
-$(B)/bpf/$(1)/$(2).bpf.o: bpf/$(1).bpf.c $(HEADERS)
+$(2): $(1) $(HEADERS)
 	$$(say) BPF $$@
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$(CLANG) $(BPF_CFLAGS) -DVARIANT='"$(word 2,$(subst -, ,$(2)))"' \
-		$$(shell awk '/^ \* variant $(word 2,$(subst -, ,$(2)))( |$$$$)/{for(i=4;i<=NF&&$$$$i~/^-/;i++)print $$$$i}' $$<) \
-		-c $$< -o $$@
+	$$(Q)variant=$$(notdir $$(@:.bpf.o=)); variant=$$$${variant#*-}; \
+	$(CLANG) $(BPF_CFLAGS) -DVARIANT="\"$$$$variant\"" $$$$(awk -v v="$$$$variant" \
+		'/^ \* variant /&&$$$$3==v{for(i=4;i<=NF&&$$$$i~/^-/;i++)print $$$$i}' $$<) -c $$< -o $$@
 endef
-$(foreach p,$(PROBES),$(foreach v,$(call variants,$(p)),$(eval $(call object_rule,$(p),$(v)))))
+$(foreach o,$(OBJECTS),$(eval $(call object_rule,bpf/$(notdir $(patsubst %/,%,$(dir $(o)))).bpf.c,$(o))))
+$(foreach o,$(FIXTURE_OBJECTS),$(eval $(call object_rule,tests/fixture/$(notdir $(patsubst %/,%,$(dir $(o)))).bpf.c,$(o))))
+
+# This one includes the other's source.
+$(filter $(B)/fixture/upgrade_exec/%,$(FIXTURE_OBJECTS)): tests/fixture/load_exec.bpf.c
 
 READER_OBJECTS := $(patsubst pinned/%.c,$(B)/pinned/%.o,$(wildcard pinned/*.c))
 
@@ -56,6 +65,34 @@ $(B)/pinned/%.o: pinned/%.c $(HEADERS) $(wildcard pinned/*.h)
 $(READER): $(READER_OBJECTS)
 	$(say) LINK $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -lbpf -ljansson -lm -o $@
+
+# Both ends of any TCP conversation, for the tests.
+$(B)/tests/traffic: $(wildcard tests/live/traffic/*.c tests/live/traffic/*.h)
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(WARN) -std=gnu11 -D_GNU_SOURCE $(filter %.c,$^) $(LDFLAGS) -o $@
+
+.PHONY: deps
+deps: ## install the packages that building needs (Debian; uses sudo)
+	$(Q)tests/deps build
+
+.PHONY: load unload
+load: all ## load probes: make load PROBES=tcp_latency (default: all)
+	$(Q)scripts/pinscope load $(if $(filter command%,$(origin PROBES)),$(PROBES),all)
+unload: ## unload all probes
+	$(Q)scripts/pinscope unload all
+
+.PHONY: demo
+demo: ## see tcp_latency measure real traffic; needs nothing but root
+	$(Q)tests/deps demo
+	$(Q)$(MAKE) --no-print-directory -j2 all $(B)/tests/traffic
+	$(Q)examples/demo/run
+
+.PHONY: check
+check: ## linters, unit tests, live tests on four kernels (20 minutes)
+	$(Q)tests/deps check
+	$(Q)$(MAKE) --no-print-directory -j2 all tests
+	$(Q)tests/check
 
 BLOCKS := $(patsubst tests/bench/%.bpf.c,$(B)/bench/%.bpf.o,$(wildcard tests/bench/blocks/*.bpf.c))
 
@@ -70,7 +107,28 @@ $(B)/bench/ops: $(wildcard tests/bench/ops/*.c) tests/bench/ops/ops.h
 	$(Q)$(CC) $(CFLAGS) $(WARN) -std=gnu11 -D_GNU_SOURCE $(filter %.c,$^) -o $@
 
 .PHONY: bench
-bench: all $(B)/bench/ops $(BLOCKS) ## build what tests/bench/cost measures with
+bench: ## what probes and peers cost, in instructions (an hour)
+	$(Q)tests/deps bench
+	$(Q)$(MAKE) --no-print-directory -j2 bench-tools
+	$(Q)tests/bench/all
+
+.PHONY: bench-tools
+bench-tools: all $(B)/bench/ops $(BLOCKS)
+
+.PHONY: tests
+tests: all $(B)/tests/traffic $(FIXTURE_OBJECTS) ## build what the tests need
+
+.PHONY: install
+install: all ## install below DESTDIR/PREFIX
+	$(Q)install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin libexec/pinscope/verbs share/doc/pinscope)
+	$(Q)install -m 755 scripts/pinscope $(DESTDIR)$(PREFIX)/libexec/pinscope/pinscope
+	$(Q)install -m 644 scripts/lib.bash $(DESTDIR)$(PREFIX)/libexec/pinscope/
+	$(Q)install -m 644 scripts/verbs/* $(DESTDIR)$(PREFIX)/libexec/pinscope/verbs/
+	$(Q)install -m 755 $(READER) $(DESTDIR)$(PREFIX)/libexec/pinscope/
+	$(Q)ln -sf ../libexec/pinscope/pinscope $(DESTDIR)$(PREFIX)/bin/pinscope
+	$(Q)for o in $(OBJECTS:$(B)/bpf/%=%); do \
+		install -D -m 644 $(B)/bpf/$$o $(DESTDIR)$(PREFIX)/lib/pinscope/bpf/$$o || exit; done
+	$(Q)install -m 644 README.md docs/*.md $(DESTDIR)$(PREFIX)/share/doc/pinscope/
 
 .PHONY: clean
 clean: ## remove what was built

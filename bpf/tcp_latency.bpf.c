@@ -34,6 +34,7 @@
 #include "conn.bpf.h"
 #include "config.bpf.h"
 #include "slots.bpf.h"
+#include "text.bpf.h"
 
 PROBE("TCP request latency at both ends, and how long data waits to be read");
 
@@ -56,14 +57,15 @@ enum turn {
 };
 
 struct flow {
-	u64 since;    /* when the current turn began: last send (client), last read (server) */
-	u64 queued;   /* first segment queued since the last read; 0: none */
+	u64 since;  /* when the current turn began: last send (client), last read (server) */
+	u64 queued; /* first segment queued since the last read; 0: none */
+	u32 epoch;  /* of the settings under which all this began */
 	u32 turns_to_skip;
 	u32 reads_to_skip;
-	u16 turn;     /* enum turn */
-	u8 role;      /* enum role */
-	u8 answered;  /* data came since `since` */
-	u32 skipping; /* the read delay now running is left out by sampling */
+	u8 role;     /* enum role */
+	u8 turn;     /* enum turn */
+	u8 answered; /* data came since `since` */
+	u8 skipping; /* sampling leaves out the read delay now running */
 } INTERNAL;
 
 struct stats {
@@ -97,8 +99,8 @@ struct event {
 
 struct config {
 	struct filter filter;
-	number_t sample;	    /* 1 in this many turns and read delays; 0 and 1: all */
-	flag_t stream;		    /* each latency also goes to `events` */
+	number_t sample; /* 1 in this many turns and read delays; 0 and 1: all */
+	flag_t stream;	 /* each latency also goes to `events` */
 	u32 pad;
 	nsec_setting_t min_latency; /* shorter ones are not kept */
 	nsec_setting_t outlier;	    /* longer ones are counted as outliers only */
@@ -139,7 +141,8 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, struct roles);
-} rest SEC(".maps") LABEL("role") HELP("what is not under a row of conns: closed and replaced, or never had one");
+} rest SEC(".maps") LABEL("role")
+	HELP("what is not under a row of conns: closed and replaced, or never had one");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -156,7 +159,7 @@ struct {
 /* Connections without a row are measured all the same. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1 << 20);
+	__uint(max_entries, 65536);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, u64);
 	__type(value, struct flow);
@@ -188,9 +191,17 @@ static __noinline int row_fold(struct row *row)
 	return 0;
 }
 
+static __always_inline void flow_forget(struct flow *flow)
+{
+	flow->epoch = config.filter.epoch;
+	flow->turn = TURN_NONE;
+	flow->queued = 0;
+}
+
 static __always_inline void flow_init(struct flow *flow, struct sock *sk)
 {
 	__builtin_memset(flow, 0, sizeof(*flow));
+	flow->epoch = config.filter.epoch;
 	flow->role = conn_role(sk);
 	if (config.sample > 1) {
 		/* A random phase, so that short connections are sampled 1 in N too. */
@@ -213,6 +224,13 @@ static __always_inline void row_init(struct row *row, struct sock *sk)
 	row->slot.owner = (u64)sk;
 }
 
+static __noinline int row_owner(struct row *row)
+{
+	row->pid = bpf_get_current_pid_tgid() >> 32;
+	bpf_get_current_comm(&row->comm, sizeof(row->comm));
+	return 0;
+}
+
 /* A flow, and its row if it has one. */
 struct place {
 	struct flow *flow;
@@ -229,40 +247,58 @@ static __noinline int place_make(struct sock *sk)
 		row_init(row, sk);
 		return 0;
 	}
-	LOSE(table_full);
 	flow_init(&flow, sk);
-	bpf_map_update_elem(&spill, &key, &flow, BPF_NOEXIST);
+	if (bpf_map_update_elem(&spill, &key, &flow, BPF_NOEXIST))
+		LOSE(no_memory);
+	else
+		LOSE(table_full);
 	return 0;
 }
 
 static __always_inline struct place place_find(struct sock *sk)
 {
 	struct row *row = slot_find(&conns, (u64)sk);
+	struct place place = {NULL, row};
 	u64 key = (u64)sk;
 
-	if (row)
-		return (struct place){&row->flow, row};
-	return (struct place){bpf_map_lookup_elem(&spill, &key), NULL};
+	place.flow = row ? &row->flow : bpf_map_lookup_elem(&spill, &key);
+	return place;
 }
 
 static __always_inline struct place place_get(struct sock *sk)
 {
 	struct place place = place_find(sk);
 
-	if (place.flow)
-		return place;
-	place_make(sk);
-	place = place_find(sk);
-	if (!place.flow)
-		LOSE(no_memory);
+	if (!place.flow) {
+		place_make(sk);
+		place = place_find(sk);
+	}
+	if (place.flow && place.flow->epoch != config.filter.epoch)
+		flow_forget(place.flow);
 	return place;
 }
 
-static __noinline int row_owner(struct row *row)
+/* For a send or a read: NULL if it is not to be kept. */
+static __always_inline struct place place_of_task(struct sock *sk)
 {
-	row->pid = bpf_get_current_pid_tgid() >> 32;
-	bpf_get_current_comm(&row->comm, sizeof(row->comm));
-	return 0;
+	struct place place = {};
+
+	if (config.filter.active) {
+		if (!filter_socket(&config.filter, sk))
+			return place;
+		if (!filter_task(&config.filter)) {
+			/* Somebody else's, but what was waiting for it has been served. */
+			place = place_find(sk);
+			if (place.flow)
+				flow_forget(place.flow);
+			place.flow = NULL;
+			return place;
+		}
+	}
+	place = place_get(sk);
+	if (place.row && !place.row->pid)
+		row_owner(place.row);
+	return place;
 }
 
 static __always_inline bool sampled(u32 *to_skip)
@@ -303,7 +339,8 @@ static __noinline int stream(struct sock *sk, u32 kind, u64 ns)
 static __noinline int rest_add(u32 role, u32 kind, u32 slot, u64 ns)
 {
 	struct stats *stats = rest_of(role);
-	struct minihist one = {.count = 1, .sum = ns, .min = ns, .max = ns, .sumsq = minihist_square(ns)};
+	struct minihist one = {
+		.count = 1, .sum = ns, .min = ns, .max = ns, .sumsq = minihist_square(ns)};
 
 	if (!stats)
 		return 0;
@@ -323,7 +360,8 @@ static __always_inline void count_outlier(struct place place)
 		__sync_fetch_and_add(&stats->outliers, 1);
 }
 
-static __always_inline void record(struct sock *sk, struct place place, u32 kind, u64 since, u64 now)
+static __always_inline void record(struct sock *sk, struct place place, u32 kind, u64 since,
+				   u64 now)
 {
 	struct latencies *all;
 	u64 ns = now - since;
@@ -342,74 +380,73 @@ static __always_inline void record(struct sock *sk, struct place place, u32 kind
 	slot = hist_slot(ns);
 	all = bpf_map_lookup_elem(&latency, &key);
 	if (all)
-		hist_add(kind == KIND_CLIENT   ? &all->client :
-			 kind == KIND_SERVER ? &all->server :
-					       &all->read,
+		hist_add(kind == KIND_CLIENT   ? &all->client
+			 : kind == KIND_SERVER ? &all->server
+					       : &all->read,
 			 slot, ns);
 	if (!place.row)
 		rest_add(place.flow->role, kind, slot, ns);
 	else
-		minihist_add(kind == KIND_READ ? &place.row->stats.read_delay : &place.row->stats.latency,
+		minihist_add(kind == KIND_READ ? &place.row->stats.read_delay
+					       : &place.row->stats.latency,
 			     slot, ns);
 	if (config.stream)
 		stream(sk, kind, ns);
 }
 
+/* The counter of struct stats that an event goes to. */
 enum what {
 	WHAT_SEND,
 	WHAT_SEGMENT,
 	WHAT_READ,
 };
 
-static __always_inline void count(struct place place, u32 what)
+static __always_inline void count(struct place place, enum what what)
 {
-	struct stats *stats;
+	struct stats *stats = place.row ? &place.row->stats : rest_of(place.flow->role);
+	u64 *counter;
 
-	if (place.row) {
-		(&place.row->stats.sends)[what]++;
+	if (!stats)
 		return;
-	}
-	stats = rest_of(place.flow->role);
-	if (stats)
-		__sync_fetch_and_add(&stats->sends + what, 1);
+	counter = what == WHAT_SEND	 ? &stats->sends
+		  : what == WHAT_SEGMENT ? &stats->segments
+					 : &stats->reads;
+	if (place.row)
+		(*counter)++;
+	else
+		__sync_fetch_and_add(counter, 1);
 }
 
 /* The event that a turn is measured from: a send of the client, a read of the server. */
 static __always_inline void turn_begin(struct flow *flow, u64 now)
 {
-	if (flow->turn == TURN_NONE)
-		flow->turn = sampled(&flow->turns_to_skip) ? TURN_BEGUN : TURN_SKIPPED;
 	flow->since = now;
 	flow->answered = 0;
 }
 
-static __always_inline void turn_end(struct sock *sk, struct place place, u32 kind, u64 now)
+static __always_inline bool turn_wanted(struct flow *flow)
 {
-	struct flow *flow = place.flow;
-
-	if (flow->turn == TURN_BEGUN)
-		record(sk, place, kind, flow->since, now);
-	flow->turn = TURN_NONE;
+	if (flow->turn == TURN_NONE)
+		flow->turn = sampled(&flow->turns_to_skip) ? TURN_BEGUN : TURN_SKIPPED;
+	return flow->turn == TURN_BEGUN;
 }
 
 static __always_inline int sent(struct sock *sk)
 {
-	struct place place;
-	struct flow *flow;
+	struct place place = place_of_task(sk);
+	struct flow *flow = place.flow;
 
-	if (config.filter.active && (!filter_socket(&config.filter, sk) || !filter_task(&config.filter)))
-		return 0;
-	place = place_get(sk);
-	flow = place.flow;
 	if (!flow)
 		return 0;
-	if (place.row && !place.row->pid)
-		row_owner(place.row);
 	count(place, WHAT_SEND);
-	if (flow->role == ROLE_CLIENT)
-		turn_begin(flow, bpf_ktime_get_ns());
-	else if (flow->turn)
-		turn_end(sk, place, KIND_SERVER, bpf_ktime_get_ns());
+	if (flow->role == ROLE_CLIENT) {
+		if (turn_wanted(flow))
+			turn_begin(flow, bpf_ktime_get_ns());
+		return 0;
+	}
+	if (flow->turn == TURN_BEGUN)
+		record(sk, place, KIND_SERVER, flow->since, bpf_ktime_get_ns());
+	flow->turn = TURN_NONE;
 	return 0;
 }
 
@@ -434,10 +471,10 @@ SEC("fexit/sk_stream_wait_memory")
 PROTO("int (struct sock *, long *)")
 int BPF_PROG(tcp_send_waited, struct sock *sk)
 {
-	struct place place = place_find(sk);
+	struct flow *flow = place_find(sk).flow;
 
-	if (place.flow && place.flow->turn == TURN_BEGUN && place.flow->role == ROLE_CLIENT)
-		place.flow->since = bpf_ktime_get_ns();
+	if (flow && flow->turn == TURN_BEGUN && flow->role == ROLE_CLIENT)
+		flow->since = bpf_ktime_get_ns();
 	return 0;
 }
 
@@ -471,27 +508,31 @@ SEC("tp_btf/tcp_rcv_space_adjust")
 PROTO("void (struct sock *)")
 int BPF_PROG(tcp_read, struct sock *sk)
 {
-	struct place place;
-	struct flow *flow;
-	u64 now;
+	struct place place = place_of_task(sk);
+	struct flow *flow = place.flow;
+	bool delay, turn;
+	u64 now = 0;
 
-	if (config.filter.active && (!filter_socket(&config.filter, sk) || !filter_task(&config.filter)))
-		return 0;
-	place = place_get(sk);
-	flow = place.flow;
 	if (!flow)
 		return 0;
-	if (place.row && !place.row->pid)
-		row_owner(place.row);
 	count(place, WHAT_READ);
-	now = bpf_ktime_get_ns();
-	if (flow->queued && !flow->skipping)
+	delay = flow->queued && !flow->skipping;
+	turn = flow->role == ROLE_SERVER ? turn_wanted(flow)
+					 : flow->answered && flow->turn == TURN_BEGUN;
+	if (delay || turn)
+		now = bpf_ktime_get_ns();
+	if (delay)
 		record(sk, place, KIND_READ, flow->queued, now);
 	flow->queued = 0;
-	if (flow->role == ROLE_SERVER)
-		turn_begin(flow, now);
-	else if (flow->turn && flow->answered)
-		turn_end(sk, place, KIND_CLIENT, now);
+	if (flow->role == ROLE_SERVER) {
+		if (turn)
+			turn_begin(flow, now);
+		return 0;
+	}
+	if (turn)
+		record(sk, place, KIND_CLIENT, flow->since, now);
+	if (flow->answered)
+		flow->turn = TURN_NONE;
 	return 0;
 }
 
@@ -508,5 +549,32 @@ int BPF_PROG(tcp_end, struct sock *sk)
 	} else {
 		bpf_map_delete_elem(&spill, &key);
 	}
+	return 0;
+}
+
+SEC("iter/bpf_map_elem")
+int conns_text(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct row *row = ctx->value;
+	struct stats *stats;
+	comm_t comm;
+
+	if (!ctx->meta->seq_num)
+		BPF_SEQ_PRINTF(seq, "netns local remote role state pid comm sends segments reads "
+				    "count mean_ns max_ns read_count read_mean_ns read_max_ns\n");
+	if (!row || !row->slot.owner)
+		return 0;
+	stats = &row->stats;
+	comm = text_comm(&row->comm);
+	BPF_SEQ_PRINTF(seq, "%u ", row->conn.netns);
+	text_end(seq, &row->conn.local, row->conn.lport);
+	text_end(seq, &row->conn.remote, row->conn.rport);
+	BPF_SEQ_PRINTF(seq, "%s %s %u %s", row->role == ROLE_SERVER ? "server" : "client",
+		       row->state == STATE_OPEN ? "open" : "closed", row->pid, comm.name);
+	BPF_SEQ_PRINTF(seq, " %llu %llu %llu", stats->sends, stats->segments, stats->reads);
+	text_latency(seq, &stats->latency);
+	text_latency(seq, &stats->read_delay);
+	BPF_SEQ_PRINTF(seq, "\n");
 	return 0;
 }

@@ -13,14 +13,15 @@
 
 /* What is kept. Every member that is set must hold; 0 means any. */
 struct filter {
-	mask_t active;	   /* the reader keeps it: which of the following are set */
-	flag_t paused;	   /* keep nothing */
-	port_t port;	   /* local or remote port */
+	epoch_t epoch; /* what was begun under other settings is not finished under these */
+	mask_t active; /* the reader keeps it: which of the following are set */
+	flag_t paused; /* keep nothing */
+	port_t port;   /* local or remote port */
 	u16 pad;
-	ipprefix_t addr;   /* local or remote address */
+	ipprefix_t addr; /* local or remote address */
 	netns_t netns;
 	tgid_t pid;	   /* the process that sends or reads */
-	cgroupid_t cgroup; /* the cgroup (v2) of that process, itself and not its children */
+	cgroupid_t cgroup; /* its cgroup (v2), not counting child groups */
 };
 
 enum {

@@ -36,8 +36,8 @@ typedef struct hist count_hist_t;
  * below, the last (from 2^35 ns, 34 s) everything above. It has one writer at a
  * time (the probe says why), so its count, mean and deviation are exact.
  */
-#define MINIHIST_MIN_EXP 10
-#define MINIHIST_SLOTS	 26
+#define MINIHIST_MIN_EXP  10
+#define MINIHIST_SLOTS	  26
 #define MINIHIST_SQ_SHIFT 10
 
 struct minihist {

@@ -26,10 +26,10 @@ static __always_inline struct losses *losses_here(void)
 }
 
 /* LOSE(reason): one more of that member of struct losses. */
-#define LOSE(reason)                                                      \
-	do {                                                              \
-		struct losses *_losses = losses_here();                   \
-                                                                          \
-		if (_losses)                                              \
-			__sync_fetch_and_add(&_losses->reason, 1);        \
+#define LOSE(reason)                                                                               \
+	do {                                                                                       \
+		struct losses *_losses = losses_here();                                            \
+                                                                                                   \
+		if (_losses)                                                                       \
+			__sync_fetch_and_add(&_losses->reason, 1);                                 \
 	} while (0)

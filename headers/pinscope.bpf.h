@@ -26,5 +26,4 @@
 #endif
 
 /* Names the probe, for people; every object has one. The licence is what the helpers ask for. */
-#define PROBE(text) \
-	char LICENSE[] SEC("license") TAG("probe:" text) TAG("variant:" VARIANT) = "GPL"
+#define PROBE(text) char LICENSE[] SEC("license") TAG("probe:" text) TAG("variant:" VARIANT) = "GPL"

@@ -49,20 +49,29 @@ static __always_inline u32 slot_next(u32 at, u32 size)
 	return at + 1 < size ? at + 1 : 0;
 }
 
+/* The other places of the window; out of line, because the first is nearly always right. */
+static __noinline void *slot_search(void *table, u64 owner, u32 at, u32 size)
+{
+	for (int i = 1; i < SLOT_WINDOW; i++) {
+		struct slot *slot;
+
+		at = slot_next(at, size);
+		slot = bpf_map_lookup_elem(table, &at);
+		if (slot && slot->owner == owner)
+			return slot;
+	}
+	return NULL;
+}
+
 /* The row of `owner`, or NULL. */
 static __always_inline void *slot_find(void *table, u64 owner)
 {
 	u32 size = slots_size(table), at = slot_home(owner, size);
+	struct slot *slot = bpf_map_lookup_elem(table, &at);
 
-#pragma unroll
-	for (int i = 0; i < SLOT_WINDOW; i++) {
-		struct slot *slot = bpf_map_lookup_elem(table, &at);
-
-		if (slot && slot->owner == owner)
-			return slot;
-		at = slot_next(at, size);
-	}
-	return NULL;
+	if (slot && slot->owner == owner)
+		return slot;
+	return slot_search(table, owner, at, size);
 }
 
 /*

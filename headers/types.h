@@ -33,9 +33,9 @@ typedef u64 bytes_gauge_t;
 typedef struct {
 	u8 addr[16];
 } ipaddr_t;
-typedef u16 port_t;	/* host byte order */
-typedef u32 netns_t;	/* inode number, as in /proc/PID/ns/net */
-typedef u32 tgid_t;	/* what user space calls a pid */
+typedef u16 port_t;  /* host byte order */
+typedef u32 netns_t; /* inode number, as in /proc/PID/ns/net */
+typedef u32 tgid_t;  /* what user space calls a pid */
 typedef u32 ifindex_t;
 typedef u64 cgroupid_t; /* cgroup v2 id: the inode number of its directory */
 typedef struct {
@@ -56,3 +56,4 @@ typedef struct {
  * one load.
  */
 typedef u32 mask_t;
+typedef u32 epoch_t; /* one more each time a setting is changed; the reader keeps it */

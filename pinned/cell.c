@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cell.h"
+#include "units.h"
+
+void out_bytes_plain(struct out *o, const char *text, size_t n)
+{
+	out_bytes(o, text, n);
+}
+
+void print_label(struct out *o, const struct column *c, const struct row *row, escape_fn *escape)
+{
+	struct text text;
+	const char *name;
+
+	switch (c->format) {
+	case FMT_ADDRESS:
+		print_address(o, cell(c, row));
+		break;
+	case FMT_PREFIX:
+		print_prefix(o, cell(c, row), load_number(cell(c, row) + 16, 4));
+		break;
+	case FMT_CHARS:
+	case FMT_STRING:
+		text = cell_text(c, row);
+		escape(o, text.p, text.len);
+		break;
+	case FMT_FLAG:
+		out_str(o, cell_number(c, row) ? "on" : "off");
+		break;
+	case FMT_ENUM:
+		name = enum_name(c->names, cell_number(c, row));
+		if (name) {
+			escape(o, name, strlen(name));
+			break;
+		}
+		/* fall through */
+	default:
+		print_field(o, c, row);
+	}
+}
+
+void print_field(struct out *o, const struct column *c, const struct row *row)
+{
+	if (c->format == FMT_SIGNED)
+		out_s64(o, cell_number(c, row));
+	else
+		out_u64(o, cell_number(c, row));
+}

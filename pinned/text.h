@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The parts of the view for eyes. */
+#pragma once
+
+#include "print.h"
+
+/* blocks.c: a row as a block of lines, with its histograms drawn. */
+void text_block(struct print *p, const struct row *row);
+void text_number(struct out *o, const struct column *c, const struct row *row);
+
+/* table.c: rows as lines, aligned when all are there. */
+struct table;
+struct table *table_open(const struct schema *s);
+void table_row(struct table *t, const struct row *row);
+void table_print(struct table *t, struct out *o);

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Network namespaces for tests. Two pairs, with the same addresses:
+#
+#      namespace a                     namespace b
+#    +----------------+              +----------------+
+#    | ve0 10.77.0.1  |----- veth ---| ve0 10.77.0.2  |
+#    |     fd77::1    |              |     fd77::2    |
+#    +----------------+              +----------------+
+#
+#      namespace c                     namespace d
+#    +----------------+              +----------------+
+#    | ve0 10.77.0.1  |----- veth ---| ve0 10.77.0.2  |
+#    |     fd77::1    |              |     fd77::2    |
+#    +----------------+              +----------------+
+#
+# Each has lo too. To use: `net_up a b` in setup, `net_down` in teardown.
+
+export NET_ID=${NET_ID:-ps$$}
+export ADDR1=10.77.0.1 ADDR2=10.77.0.2 ADDR1_6=fd77::1 ADDR2_6=fd77::2
+
+netns_path() {
+	echo "/run/netns/$NET_ID-$1"
+}
+
+# on NAMESPACE COMMAND...: unlike `ip netns exec` it leaves the mounts alone (bpffs among them).
+on() {
+	local name=$1
+	shift
+	nsenter --net="$(netns_path "$name")" -- "$@"
+}
+
+# netns_of NAMESPACE: the number a probe shows.
+netns_of() {
+	stat -L -c %i "$(netns_path "$1")"
+}
+
+# net_module NAME: where it is neither built in nor a module, its absence shows later.
+net_module() {
+	modprobe -q "$1" 2>/dev/null || true
+}
+
+net_one() {
+	local name=$1 host=$2
+	ip -n "$NET_ID-$name" link set lo up
+	on "$name" sh -c 'echo 0 >/proc/sys/net/ipv6/conf/ve0/accept_dad'
+	ip -n "$NET_ID-$name" addr add "10.77.0.$host/24" dev ve0
+	ip -n "$NET_ID-$name" addr add "fd77::$host/64" dev ve0 nodad
+	ip -n "$NET_ID-$name" link set ve0 up
+	export "NETNS_$name=$(netns_of "$name")"
+}
+
+# net_up NAME NAME: two namespaces joined by a cable; exports their numbers as NETNS_NAME.
+net_up() {
+	net_module veth
+	ip netns add "$NET_ID-$1"
+	ip netns add "$NET_ID-$2"
+	ip link add ve0 netns "$NET_ID-$1" type veth peer name ve0 netns "$NET_ID-$2"
+	net_one "$1" 1
+	net_one "$2" 2
+}
+
+# net_down: all of them, however many there are.
+net_down() {
+	local path
+	for path in "$(netns_path "")"*; do
+		[[ ! -e $path ]] || ip netns del "${path##*/}"
+	done
+}
+
+# net_shape NAMESPACE QDISC...: what leaves there goes through e.g. `netem delay 5ms`, `tbf rate ..`.
+# Skips the test where the kernel lacks it.
+net_shape() {
+	local name=$1
+	shift
+	net_module "sch_$1"
+	tc -n "$NET_ID-$name" qdisc replace dev ve0 root "$@" 2>/dev/null ||
+		skip "no $1 in this kernel"
+}
+
+# net_sysctl NAMESPACE NAME=VALUE
+net_sysctl() {
+	local file=${2%%=*}
+	on "$1" sh -c "echo '${2#*=}' >/proc/sys/${file//.//}"
+}

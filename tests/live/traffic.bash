@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Conversations over TCP and what their two ends say about them.
+#
+# Each end has a name; what it reported is in NAME.json. PLACE is where it runs: a network
+# namespace of net.bash (a, b, c or d), or - for this one.
+
+ROOT=${ROOT:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)}
+TRAFFIC=$ROOT/build/tests/traffic
+declare -gA SERVER=() PORT=()
+IN=()
+# Emulated guests are slow, and share what they run on.
+TRAFFIC_DEADLINE=${TRAFFIC_DEADLINE:-60}
+
+# wait_for [-t SECONDS] COMMAND...: until it succeeds.
+wait_for() {
+	local limit=30 start=$SECONDS
+	[[ $1 != -t ]] || { limit=$2 && shift 2; }
+	until "$@"; do
+		if ((SECONDS - start >= limit)); then
+			echo "waited $limit s in vain for: $*" >&2
+			return 1
+		fi
+		sleep 0.02
+	done
+}
+
+need_traffic() {
+	[[ -x $TRAFFIC ]] || make -s -C "$ROOT" build/tests/traffic
+}
+
+# place PLACE: IN is what to put before a command that runs there. (No function: $! would be a shell.)
+place() {
+	IN=()
+	[[ $1 == - ]] || IN=(nsenter --net="$(netns_path "$1")" --)
+}
+
+result() {
+	echo "$BATS_FILE_TMPDIR/$1.json"
+}
+
+# serve NAME PLACE ADDR[:PORT] [OPTION...]: returns when it listens, on port ${PORT[NAME]}.
+serve() {
+	local name=$1 where=$2 address=$3 fifo=$BATS_FILE_TMPDIR/$1.ready fd
+	shift 3
+	[[ $address =~ ([^:]|\]):[0-9]+$ ]] || address+=:0
+	rm -f "$fifo" && mkfifo "$fifo"
+	exec {fd}<>"$fifo"
+	place "$where"
+	"${IN[@]}" "$TRAFFIC" server --listen "$address" --ready "$fifo" \
+		--deadline "$TRAFFIC_DEADLINE" "$@" >"$(result "$name")" 3>&- {fd}>&- &
+	SERVER[$name]=$!
+	read -r -t "$TRAFFIC_DEADLINE" -u "$fd" "PORT[$name]" || PORT[$name]=''
+	exec {fd}>&-
+	rm -f "$fifo"
+	[[ -n ${PORT[$name]} ]] || { echo "server $name did not start" >&2 && return 1; }
+}
+
+# ask NAME PLACE ADDR:PORT [OPTION...]
+ask() {
+	local name=$1 where=$2 address=$3
+	shift 3
+	place "$where"
+	"${IN[@]}" "$TRAFFIC" client --connect "$address" --deadline "$TRAFFIC_DEADLINE" "$@" \
+		>"$(result "$name")" 3>&-
+}
+
+# ask_meanwhile NAME PLACE ADDR:PORT [OPTION...]: in the background, until `served NAME` or the test ends.
+ask_meanwhile() {
+	local name=$1 where=$2 address=$3
+	shift 3
+	place "$where"
+	"${IN[@]}" "$TRAFFIC" client --connect "$address" --deadline "$TRAFFIC_DEADLINE" "$@" \
+		>"$(result "$name")" 3>&- &
+	SERVER[$name]=$!
+}
+
+# served NAME...: waits for what was started.
+served() {
+	local name
+	for name; do
+		wait "${SERVER[$name]}" || { echo "server $name failed" >&2 && return 1; }
+		unset "SERVER[$name]"
+	done
+}
+
+# ask_in_rounds NAME PLACE ADDR:PORT [OPTION...]: a client that stays; each `ask_again NAME` is a round.
+ask_in_rounds() {
+	local name=$1 where=$2 address=$3 in=$BATS_FILE_TMPDIR/$1.in out=$BATS_FILE_TMPDIR/$1.out
+	shift 3
+	rm -f "$in" "$out" && mkfifo "$in" "$out"
+	place "$where"
+	"${IN[@]}" "$TRAFFIC" client --connect "$address" --deadline "$TRAFFIC_DEADLINE" --rounds "$@" \
+		<"$in" >"$out" 3>&- &
+	SERVER[$name]=$!
+	exec {ROUND_IN}>"$in" {ROUND_OUT}<"$out"
+	rm -f "$in" "$out"
+}
+
+# ask_again NAME: one round; what happened up to now is in NAME.json. (One such client at a time.)
+ask_again() {
+	local line
+	echo >&"$ROUND_IN"
+	read -r -t "$TRAFFIC_DEADLINE" -u "$ROUND_OUT" line || return
+	echo "$line" >"$(result "$1")"
+}
+
+# ask_no_more NAME: it closes its connections and ends.
+ask_no_more() {
+	exec {ROUND_IN}>&-
+	cat <&"$ROUND_OUT" >"$(result "$1")"
+	exec {ROUND_OUT}<&-
+	served "$1"
+}
+
+# got NAME FILTER: what that end says.
+got() {
+	jq -r "$2" "$(result "$1")"
+}
+
+# traffic_stop: whatever a failed test left running.
+traffic_stop() {
+	local name
+	for name in "${!SERVER[@]}"; do
+		kill "${SERVER[$name]}" 2>/dev/null || true
+		wait "${SERVER[$name]}" 2>/dev/null || true
+	done
+	SERVER=()
+}
