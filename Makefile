@@ -107,7 +107,7 @@ $(B)/bench/ops: $(wildcard tests/bench/ops/*.c) tests/bench/ops/ops.h
 	$(Q)$(CC) $(CFLAGS) $(WARN) -std=gnu11 -D_GNU_SOURCE $(filter %.c,$^) -o $@
 
 .PHONY: bench
-bench: ## what probes and peers cost, in instructions (an hour)
+bench: ## what probes and peers add, in instructions, on four kernels (an hour)
 	$(Q)tests/deps bench
 	$(Q)$(MAKE) --no-print-directory -j2 bench-tools
 	$(Q)tests/bench/all

@@ -49,10 +49,11 @@ baseline_check() {
 baseline_update() {
 	local new
 	new=$(
+		grep '^#' "$1" || true
 		awk -v file="$1" -v kernel="$2" '
 			FILENAME != file { key = $0; sub(/^[^ ]+ /, "", key); seen[key]; print kernel, $0; next }
 			{ key = $0; sub(/^[^ ]+ [^ ]+ /, "", key) }
-			/^#/ || $1 != kernel || !(key in seen)' - "$1" | LC_ALL=C sort -k1,1V -k3
+			!/^#/ && ($1 != kernel || !(key in seen))' - "$1" | sort -k1,1V -k3
 	)
 	echo "$new" >"$1"
 }

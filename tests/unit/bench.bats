@@ -4,6 +4,8 @@
 # R23 and R7: the check of costs trips, and only when it should. Nothing is measured here: the
 # results are given.
 
+# shellcheck disable=SC2154 # stderr is set by run
+
 bats_require_minimum_version 1.5.0
 
 setup() {

@@ -14,7 +14,8 @@ struct {
 FENTRY
 int BPF_PROG(block, struct sock *sk)
 {
-	u64 *value = bpf_task_storage_get(&map, bpf_get_current_task_btf(), 0, BPF_SK_STORAGE_GET_F_CREATE);
+	u64 *value = bpf_task_storage_get(&map, bpf_get_current_task_btf(), 0,
+					  BPF_SK_STORAGE_GET_F_CREATE);
 
 	if (value)
 		++*value;

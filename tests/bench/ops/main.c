@@ -72,8 +72,7 @@ static void settle(void)
 
 	CPU_ZERO(&cpu);
 	CPU_SET(0, &cpu);
-	if (sched_setaffinity(0, sizeof(cpu), &cpu) ||
-	    sched_setscheduler(0, SCHED_FIFO, &priority))
+	if (sched_setaffinity(0, sizeof(cpu), &cpu) || sched_setscheduler(0, SCHED_FIFO, &priority))
 		die("stay on one processor, first in, first out");
 	if (mlockall(MCL_CURRENT))
 		die("lock memory");
@@ -147,8 +146,8 @@ static void measure(const struct op *op)
 		if (i == 0 || next.middle < best.middle)
 			best = next;
 	}
-	printf("%s %.1f %.1f %.1f %.1f\n", op->name, best.middle, best.lowest,
-	       best.highest, best.elsewhere);
+	printf("%s %.1f %.1f %.1f %.1f\n", op->name, best.middle, best.lowest, best.highest,
+	       best.elsewhere);
 	fflush(stdout);
 }
 

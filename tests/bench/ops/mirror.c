@@ -20,17 +20,13 @@
 
 #include "ops.h"
 
-#define NEAR "198.18.0.1" /* of the network for benchmarks, RFC 2544 */
-#define FAR  "198.18.0.2"
-#define PORT 7
+#define NEAR	     "198.18.0.1" /* of the network for benchmarks, RFC 2544 */
+#define FAR	     "198.18.0.2"
+#define PORT	     7
 
-/* As Linux sends them: the time stamp stands behind two NOPs, in a SYN behind MSS and SACK. */
-#define SYN_OPTIONS                                                                      \
-	{                                                                                \
-		2, 4, 0x05, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7        \
-	}
-#define STAMP_IN_SYN 8
+/* Where Linux puts the time stamp: behind two NOPs; in a SYN, behind MSS and SACK. */
 #define STAMP	     4
+#define STAMP_IN_SYN 8
 
 struct packet {
 	struct iphdr ip;
@@ -172,7 +168,9 @@ int mirror_connect(void)
 
 static void put_syn(void)
 {
-	static const unsigned char options[] = SYN_OPTIONS;
+	/* MSS 1460, SACK, time stamp, window scale */
+	static const unsigned char options[] = {2, 4, 0x05, 0xb4, 4, 2, 8, 10, 0, 0,
+						0, 1, 0,    0,	  0, 0, 1, 3,  3, 7};
 	static unsigned short port = 1024;
 
 	port = port < 60000 ? port + 1 : 1024;
@@ -180,8 +178,7 @@ static void put_syn(void)
 		.ip = {.version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_TCP},
 		.tcp = {.syn = 1, .doff = 10, .window = 0xffff},
 	};
-	packet.ip.tot_len =
-		htons(sizeof(packet.ip) + sizeof(packet.tcp) + sizeof(options));
+	packet.ip.tot_len = htons(sizeof(packet.ip) + sizeof(packet.tcp) + sizeof(options));
 	packet.ip.saddr = inet_addr(FAR);
 	packet.ip.daddr = inet_addr(NEAR);
 	packet.tcp.source = htons(port);

@@ -199,8 +199,8 @@ static char *memory, *page;
 
 static void fault_begin(void)
 {
-	memory = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	memory = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		      0);
 	if (memory == MAP_FAILED || madvise(memory, PAGES * PAGE, MADV_NOHUGEPAGE))
 		die("map memory");
 }
@@ -224,25 +224,24 @@ static void fault_end(void)
 }
 
 const struct op ops[] = {
-	{"request", "request and answer, both ends here", 32, request_begin, nothing,
-	 request, request_end},
+	{"request", "request and answer, both ends here", 32, request_begin, nothing, request,
+	 request_end},
 	{"client_request", "the same, only the end that asks", 64, client_begin, nothing,
 	 client_request, one_side_end},
-	{"server_request", "the same, only the end that answers", 64, server_begin,
-	 nothing, server_request, one_side_end},
-	{"connection", "connect, one request, close, both ends here", 24, loopback_begin,
-	 nothing, connection, stop},
-	{"client_connection", "the same, only the end that connects", 40, mirror_begin,
-	 nothing, client_connection, mirror_end},
-	{"server_connection", "the same, only the end that accepts", 40, mirror_begin,
-	 nothing, server_connection, mirror_end},
-	{"peek", "a look at a received byte", 256, peek_begin, nothing, peek,
-	 one_side_end},
-	{"pingpong", "a byte there and back through pipes", 128, pingpong_begin, nothing,
-	 pingpong, stop},
-	{"cached_read", "4 KiB from the page cache", 256, read_begin, nothing,
-	 cached_read, nothing},
-	{"page_fault", "first touch of a page", PAGES, fault_begin, fault_prepare,
-	 page_fault, fault_end},
+	{"server_request", "the same, only the end that answers", 64, server_begin, nothing,
+	 server_request, one_side_end},
+	{"connection", "connect, one request, close, both ends here", 24, loopback_begin, nothing,
+	 connection, stop},
+	{"client_connection", "the same, only the end that connects", 40, mirror_begin, nothing,
+	 client_connection, mirror_end},
+	{"server_connection", "the same, only the end that accepts", 40, mirror_begin, nothing,
+	 server_connection, mirror_end},
+	{"peek", "a look at a received byte", 256, peek_begin, nothing, peek, one_side_end},
+	{"pingpong", "a byte there and back through pipes", 128, pingpong_begin, nothing, pingpong,
+	 stop},
+	{"cached_read", "4 KiB from the page cache", 256, read_begin, nothing, cached_read,
+	 nothing},
+	{"page_fault", "first touch of a page", PAGES, fault_begin, fault_prepare, page_fault,
+	 fault_end},
 	{0},
 };

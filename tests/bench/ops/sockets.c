@@ -52,8 +52,8 @@ void hold_packets(void)
 		listener = tcp_socket();
 		addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 		if (bind(listener, (void *)&addr, len) || listen(listener, 1) ||
-		    getsockname(listener, (void *)&addr, &len) ||
-		    connect(fd, (void *)&addr, len) || accept(listener, NULL, NULL) < 0)
+		    getsockname(listener, (void *)&addr, &len) || connect(fd, (void *)&addr, len) ||
+		    accept(listener, NULL, NULL) < 0)
 			die("connect on the loopback");
 	}
 	for (int i = 0; i < HELD; i++)
