@@ -94,6 +94,27 @@ check: ## linters, unit tests, live tests on four kernels (20 minutes)
 	$(Q)$(MAKE) --no-print-directory -j2 all tests
 	$(Q)tests/check
 
+BLOCKS := $(patsubst tests/bench/%.bpf.c,$(B)/bench/%.bpf.o,$(wildcard tests/bench/blocks/*.bpf.c))
+
+$(B)/bench/blocks/%.bpf.o: tests/bench/blocks/%.bpf.c tests/bench/blocks/block.bpf.h $(HEADERS)
+	$(say) BPF $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+$(B)/bench/ops: $(wildcard tests/bench/ops/*.c) tests/bench/ops/ops.h
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(WARN) -std=gnu11 -D_GNU_SOURCE $(filter %.c,$^) -o $@
+
+.PHONY: bench
+bench: ## what probes and peers add, in instructions, on four kernels (an hour)
+	$(Q)tests/deps bench
+	$(Q)$(MAKE) --no-print-directory -j2 bench-tools
+	$(Q)tests/bench/all
+
+.PHONY: bench-tools
+bench-tools: all $(B)/bench/ops $(BLOCKS)
+
 .PHONY: tests
 tests: all $(addprefix $(B)/tests/,traffic fill churn) $(FIXTURE_OBJECTS) ## build what the tests need
 
