@@ -70,12 +70,12 @@ struct flow {
 } INTERNAL;
 
 struct stats {
+	nsec_minihist_t latency; /* as client or as server, whichever it is */
+	nsec_minihist_t read_delay;
 	count_t sends;	  /* calls */
 	count_t segments; /* data segments queued, after GRO */
 	count_t reads;	  /* buffers from which data was taken */
 	count_t outliers; /* latencies above config.outlier, not in the histograms */
-	nsec_minihist_t latency;
-	nsec_minihist_t read_delay;
 };
 
 struct row {
@@ -93,7 +93,7 @@ struct row {
 
 static __always_inline struct stats *row_stats(struct row *row)
 {
-	return (struct stats *)&row->sends;
+	return (struct stats *)&row->latency;
 }
 
 struct event {
@@ -130,7 +130,8 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, struct latencies);
-} latency SEC(".maps") LABEL("kind") HELP("latency of requests as client and server, and of reads");
+} latency SEC(".maps") LABEL("kind") METRIC("pinscope_tcp_latency")
+	HELP("latency of requests as client and server, and of reads");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
