@@ -506,9 +506,9 @@ int BPF_PROG(tcp_segment, struct sock *sk, struct sk_buff *skb)
 	struct place place;
 	struct flow *flow;
 
-	if (!skb->len) /* a bare FIN */
-		return 0;
 	if (active && !filter_socket(&config.filter, sk))
+		return 0;
+	if (!skb->len) /* a bare FIN */
 		return 0;
 	/* Softirq: whose socket it is cannot be told, so no row is made when that matters. */
 	place = active & FILTER_TASK ? place_find(sk) : place_get(sk);
