@@ -150,6 +150,15 @@ until_true() {
 	[[ ${lines[0]} == 0-63 && ${lines[1]} == 0-1 ]]
 }
 
+@test "a guest's clock goes as fast as the host's, however busy that is" {
+	run -0 guest bash -c '
+		ahead() { echo $(($(date +%s) - $(</sys/class/rtc/rtc0/since_epoch))); }
+		before=$(ahead)
+		sleep 15
+		echo $(($(ahead) - before))'
+	((-3 <= output && output <= 3))
+}
+
 @test "with --icount there is one processor, whose clock counts instructions" {
 	run -0 "$VM/run" "$KERNEL" --icount --cpus 2 --timeout 300 -- bash -c '
 		nproc
