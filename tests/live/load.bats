@@ -171,16 +171,19 @@ killed_after_each_step() {
 	((status == 0 && step > least))
 }
 
+# bats test_tags=slow
 @test "R2: load killed after any step is recovered by load and by unload" {
 	prepare() { :; }
 	killed_after_each_step 8 load
 }
 
+# bats test_tags=slow
 @test "R2: unload killed after any step is recovered by load and by unload" {
 	prepare() { "$PINSCOPE" load load_exec; }
 	killed_after_each_step 3 unload
 }
 
+# bats test_tags=slow
 @test "R2: a recovery that is killed is recovered too" {
 	local step again
 	for step in 3 5 9; do
@@ -215,6 +218,7 @@ killed_after_each_step() {
 	assert_no_trace
 }
 
+# bats test_tags=slow
 @test "R3: after 50 loads, unloads and readings at once a probe is loaded or it is not" {
 	local i verbs=("load load_exec" "unload all" "load load_exec" "set load_exec sample=3"
 		"unload load_exec" "snapshot" "status")

@@ -116,6 +116,7 @@ attached_as_kept() {
 	[[ $kept == "$(ls "$ROOT/load_exec/links")" ]]
 }
 
+# bats test_tags=slow
 @test "R2: an upgrade killed after any step leaves the one build or the other" {
 	local step other
 	"$PINSCOPE" load load_exec
