@@ -11,7 +11,7 @@ CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Werror
 ARCH := $(shell uname -m | sed -e s/x86_64/x86/ -e s/aarch64/arm64/ -e s/ppc64le/powerpc/)
 BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Iheaders $(WARN) \
-	-Wno-unused-parameter -fno-stack-protector
+	-Wno-unused-parameter -fno-stack-protector -fms-extensions -Wno-microsoft-anon-tag
 
 ifeq ($(V),1)
 Q :=
@@ -94,8 +94,29 @@ check: ## linters, unit tests, live tests on four kernels (20 minutes)
 	$(Q)$(MAKE) --no-print-directory -j2 all tests
 	$(Q)tests/check
 
+BLOCKS := $(patsubst tests/bench/%.bpf.c,$(B)/bench/%.bpf.o,$(wildcard tests/bench/blocks/*.bpf.c))
+
+$(B)/bench/blocks/%.bpf.o: tests/bench/blocks/%.bpf.c tests/bench/blocks/block.bpf.h $(HEADERS)
+	$(say) BPF $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+$(B)/bench/ops: $(wildcard tests/bench/ops/*.c) tests/bench/ops/ops.h
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(WARN) -std=gnu11 -D_GNU_SOURCE $(filter %.c,$^) -o $@
+
+.PHONY: bench
+bench: ## what probes and peers add, in instructions, on four kernels (an hour)
+	$(Q)tests/deps bench
+	$(Q)$(MAKE) --no-print-directory -j2 bench-tools
+	$(Q)tests/bench/all
+
+.PHONY: bench-tools
+bench-tools: all $(B)/bench/ops $(BLOCKS)
+
 .PHONY: tests
-tests: all $(B)/tests/traffic $(FIXTURE_OBJECTS) ## build what the tests need
+tests: all $(addprefix $(B)/tests/,traffic fill churn) $(FIXTURE_OBJECTS) ## build what the tests need
 
 .PHONY: install
 install: all ## install below DESTDIR/PREFIX
@@ -108,6 +129,11 @@ install: all ## install below DESTDIR/PREFIX
 	$(Q)for o in $(OBJECTS:$(B)/bpf/%=%); do \
 		install -D -m 644 $(B)/bpf/$$o $(DESTDIR)$(PREFIX)/lib/pinscope/bpf/$$o || exit; done
 	$(Q)install -m 644 README.md docs/*.md $(DESTDIR)$(PREFIX)/share/doc/pinscope/
+
+$(B)/tests/%: tests/live/%.c $(HEADERS)
+	$(say) CC $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(WARN) -std=gnu11 -D_GNU_SOURCE -Iheaders $< $(LDFLAGS) -lbpf -o $@
 
 .PHONY: clean
 clean: ## remove what was built

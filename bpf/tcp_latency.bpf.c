@@ -22,7 +22,8 @@
  * Cannot see: message boundaries (a pipelined burst is one turn); data that came with a SYN
  * (fast open) and segments merged while out of order have no read delay of their own; with a
  * filter on pid or cgroup, the first read delay of a connection. A look with MSG_PEEK counts
- * as a read. MPTCP is seen as its subflows.
+ * as a read, a send that finds no room (EAGAIN) as a send. MPTCP is seen as its subflows, and
+ * kernel TLS as the reader and writer that it is.
  *
  * Variants, the better first:
  * variant sendpage   -DSENDPAGE
@@ -69,12 +70,12 @@ struct flow {
 } INTERNAL;
 
 struct stats {
+	nsec_minihist_t latency; /* as client or as server, whichever it is */
+	nsec_minihist_t read_delay;
 	count_t sends;	  /* calls */
 	count_t segments; /* data segments queued, after GRO */
 	count_t reads;	  /* buffers from which data was taken */
 	count_t outliers; /* latencies above config.outlier, not in the histograms */
-	nsec_minihist_t latency;
-	nsec_minihist_t read_delay;
 };
 
 struct row {
@@ -85,8 +86,15 @@ struct row {
 	enum state state;
 	tgid_t pid; /* who first sent or read */
 	comm_t comm;
-	struct stats stats;
+	u32 pad;
+	mono_t first_seen_ns;
+	struct stats;
 };
+
+static __always_inline struct stats *row_stats(struct row *row)
+{
+	return (struct stats *)&row->latency;
+}
 
 struct event {
 	u32 type;
@@ -122,7 +130,8 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, struct latencies);
-} latency SEC(".maps") LABEL("kind") HELP("latency of requests as client and server, and of reads");
+} latency SEC(".maps") LABEL("kind") METRIC("pinscope_tcp_latency")
+	HELP("latency of requests as client and server, and of reads");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -178,7 +187,7 @@ static __always_inline struct stats *rest_of(u32 role)
 /* A place whose row has ended gives its numbers to the rest before it is used again. */
 static __noinline int row_fold(struct row *row)
 {
-	struct stats *into = rest_of(row->role), *from = &row->stats;
+	struct stats *into = rest_of(row->role), *from = row_stats(row);
 
 	if (!into)
 		return 0;
@@ -214,11 +223,12 @@ static __always_inline void row_init(struct row *row, struct sock *sk)
 {
 	if (row->slot.owner)
 		row_fold(row);
-	__builtin_memset(&row->stats, 0, sizeof(row->stats));
+	__builtin_memset(row_stats(row), 0, sizeof(struct stats));
 	flow_init(&row->flow, sk);
 	conn_read(&row->conn, sk);
 	row->role = row->flow.role;
 	row->state = STATE_OPEN;
+	row->first_seen_ns = bpf_ktime_get_ns();
 	row->pid = 0;
 	__builtin_memset(&row->comm, 0, sizeof(row->comm));
 	row->slot.owner = (u64)sk;
@@ -354,7 +364,7 @@ static __noinline int rest_add(u32 role, u32 kind, u32 slot, u64 ns)
 
 static __always_inline void count_outlier(struct place place)
 {
-	struct stats *stats = place.row ? &place.row->stats : rest_of(place.flow->role);
+	struct stats *stats = place.row ? row_stats(place.row) : rest_of(place.flow->role);
 
 	if (stats)
 		__sync_fetch_and_add(&stats->outliers, 1);
@@ -387,9 +397,8 @@ static __always_inline void record(struct sock *sk, struct place place, u32 kind
 	if (!place.row)
 		rest_add(place.flow->role, kind, slot, ns);
 	else
-		minihist_add(kind == KIND_READ ? &place.row->stats.read_delay
-					       : &place.row->stats.latency,
-			     slot, ns);
+		minihist_add(kind == KIND_READ ? &place.row->read_delay : &place.row->latency, slot,
+			     ns);
 	if (config.stream)
 		stream(sk, kind, ns);
 }
@@ -403,7 +412,7 @@ enum what {
 
 static __always_inline void count(struct place place, enum what what)
 {
-	struct stats *stats = place.row ? &place.row->stats : rest_of(place.flow->role);
+	struct stats *stats = place.row ? row_stats(place.row) : rest_of(place.flow->role);
 	u64 *counter;
 
 	if (!stats)
@@ -431,11 +440,22 @@ static __always_inline bool turn_wanted(struct flow *flow)
 	return flow->turn == TURN_BEGUN;
 }
 
+/* In any other state the kernel refuses to send: the connection was reset, or half-closed here. */
+static __always_inline bool can_send(struct sock *sk)
+{
+	return 1 << sk->__sk_common.skc_state &
+	       (1 << TCP_ESTABLISHED | 1 << TCP_CLOSE_WAIT | 1 << TCP_SYN_SENT | 1 << TCP_SYN_RECV);
+}
+
 static __always_inline int sent(struct sock *sk)
 {
-	struct place place = place_of_task(sk);
-	struct flow *flow = place.flow;
+	struct place place;
+	struct flow *flow;
 
+	if (!can_send(sk))
+		return 0;
+	place = place_of_task(sk);
+	flow = place.flow;
 	if (!flow)
 		return 0;
 	count(place, WHAT_SEND);
@@ -486,9 +506,9 @@ int BPF_PROG(tcp_segment, struct sock *sk, struct sk_buff *skb)
 	struct place place;
 	struct flow *flow;
 
-	if (!skb->len) /* a bare FIN */
-		return 0;
 	if (active && !filter_socket(&config.filter, sk))
+		return 0;
+	if (!skb->len) /* a bare FIN */
 		return 0;
 	/* Softirq: whose socket it is cannot be told, so no row is made when that matters. */
 	place = active & FILTER_TASK ? place_find(sk) : place_get(sk);
@@ -565,7 +585,7 @@ int conns_text(struct bpf_iter__bpf_map_elem *ctx)
 				    "count mean_ns max_ns read_count read_mean_ns read_max_ns\n");
 	if (!row || !row->slot.owner)
 		return 0;
-	stats = &row->stats;
+	stats = row_stats(row);
 	comm = text_comm(&row->comm);
 	BPF_SEQ_PRINTF(seq, "%u ", row->conn.netns);
 	text_end(seq, &row->conn.local, row->conn.lport);

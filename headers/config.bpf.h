@@ -57,6 +57,20 @@ static __noinline bool filter_addr_holds(const ipprefix_t *prefix, struct sock *
 	return prefix_holds(prefix, &conn.local) || prefix_holds(prefix, &conn.remote);
 }
 
+/* Both ports with one load: a load from a socket may fault and costs the checks for that. */
+static __always_inline bool filter_port_holds(port_t port, struct sock *sk)
+{
+	union {
+		u32 pair;
+		struct {
+			__be16 remote;
+			u16 local;
+		};
+	} ports = {.pair = sk->__sk_common.skc_portpair};
+
+	return port == ports.local || port == bpf_ntohs(ports.remote);
+}
+
 /* What can be told from the socket, in any context. */
 static __always_inline bool filter_socket(const struct filter *filter, struct sock *sk)
 {
@@ -64,8 +78,7 @@ static __always_inline bool filter_socket(const struct filter *filter, struct so
 
 	if (active & FILTER_PAUSED)
 		return false;
-	if (active & FILTER_PORT && filter->port != sk->__sk_common.skc_num &&
-	    filter->port != bpf_ntohs(sk->__sk_common.skc_dport))
+	if (active & FILTER_PORT && !filter_port_holds(filter->port, sk))
 		return false;
 	if (active & FILTER_NETNS && filter->netns != sk->__sk_common.skc_net.net->ns.inum)
 		return false;

@@ -11,11 +11,11 @@ enum role {
 
 /* The ends of a connection as its network namespace sees them. */
 struct conn {
-	netns_t netns;
 	ipaddr_t local;
 	ipaddr_t remote;
 	port_t lport;
 	port_t rport;
+	netns_t netns;
 };
 
 static __always_inline void ipaddr_from_v4(ipaddr_t *to, __be32 v4)

@@ -14,12 +14,13 @@
 #include "types.h"
 #include "hist.h"
 
-#define TAG(text)   __attribute__((btf_decl_tag(text)))
-#define HELP(text)  TAG("help:" text)
-#define NEEDS(what) TAG("needs:" what)
-#define PROTO(text) TAG("proto:" text)
-#define LABEL(name) TAG("label:" name)
-#define INTERNAL    TAG("internal")
+#define TAG(text)    __attribute__((btf_decl_tag(text)))
+#define HELP(text)   TAG("help:" text)
+#define NEEDS(what)  TAG("needs:" what)
+#define PROTO(text)  TAG("proto:" text)
+#define LABEL(name)  TAG("label:" name)
+#define METRIC(name) TAG("metric:" name)
+#define INTERNAL     TAG("internal")
 
 #ifndef VARIANT
 #define VARIANT "default"

@@ -33,6 +33,7 @@ typedef u64 bytes_gauge_t;
 typedef struct {
 	u8 addr[16];
 } ipaddr_t;
+typedef u64 mono_t;  /* when: CLOCK_MONOTONIC, ns */
 typedef u16 port_t;  /* host byte order */
 typedef u32 netns_t; /* inode number, as in /proc/PID/ns/net */
 typedef u32 tgid_t;  /* what user space calls a pid */

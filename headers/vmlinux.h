@@ -89,8 +89,13 @@ typedef struct {
 struct sock_common {
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
-	__be16 skc_dport;
-	u16 skc_num;
+	union {
+		u32 skc_portpair;
+		struct {
+			__be16 skc_dport;
+			u16 skc_num;
+		};
+	};
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
 	possible_net_t skc_net;
@@ -133,5 +138,6 @@ struct bpf_map {
 
 /* include/net/tcp_states.h; enum values there, but not in BTF on every kernel. */
 #define TCP_ESTABLISHED 1
-#define TCP_CLOSE	7
-#define TCP_LISTEN	10
+#define TCP_SYN_SENT	2
+#define TCP_SYN_RECV	3
+#define TCP_CLOSE_WAIT	8

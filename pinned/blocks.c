@@ -127,6 +127,8 @@ void text_block(struct print *p, const struct row *row)
 	const struct schema *s = p->schema;
 	struct out *o = &p->out;
 
+	if (p->rows > 1)
+		out_char(o, '\n');
 	block_labels(o, s, row);
 	for (unsigned int i = 0; i < s->n_fields; i++) {
 		const struct column *c = &s->fields[i];

@@ -149,11 +149,11 @@ enum described describe_map(const struct object *o, const char *map, bool array,
 	value = definition_type(o->btf, definition, "value");
 	if (!key || !value)
 		return MAP_OTHER;
-	single = array && (entries == 1 || is_plain_number(o->btf, key));
+	s->vacant = array && is_place(o->btf, key, value);
+	single = s->vacant || (array && entries == 1);
 	classify_key(o->btf, key, s);
 	if (!lay_out(&layout, key, value, single, s))
 		return MAP_BAD;
-	s->vacant = single && entries > 1;
 	s->order = place;
 	s->size[PART_KEY] = btf__resolve_size(o->btf, key);
 	s->size[PART_VALUE] = btf__resolve_size(o->btf, value) / s->parts;

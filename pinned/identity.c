@@ -46,6 +46,14 @@ static void columns(struct out *o, const char *name, const struct column *c, uns
 	out_char(o, '}');
 }
 
+/* Whether a label is part of what makes a row the row it is; the others may change. */
+static bool is_identity(const struct schema *s, const struct column *c)
+{
+	return c->part == PART_KEY ||
+	       (s->vacant &&
+		(c->format == FMT_ADDRESS || c->format == FMT_PORT || c->unit == UNIT_NSEC));
+}
+
 static void key_names(struct out *o, const struct schema *s)
 {
 	const char *comma = "";
@@ -53,7 +61,7 @@ static void key_names(struct out *o, const struct schema *s)
 	member(o, "key");
 	out_char(o, '[');
 	for (unsigned int i = 0; i < s->n_labels; i++) {
-		if (s->labels[i].part != PART_KEY)
+		if (!is_identity(s, &s->labels[i]))
 			continue;
 		out_str(o, comma);
 		escape_json_string(o, s->labels[i].key);

@@ -14,19 +14,10 @@ static const char *last_name(const char *path)
 	return dot && !isdigit((unsigned char)dot[1]) ? dot + 1 : path;
 }
 
-/* Labels and settings are flat; fields nest where two have the same last name. */
+/* Labels and settings are flat; fields keep their path. */
 static bool has_flat_name(const struct layout *l, unsigned int i)
 {
 	return l->columns[i].label || l->config;
-}
-
-static bool is_unique_field(const struct layout *l, const char *const *paths, unsigned int i)
-{
-	for (unsigned int j = 0; j < l->count; j++)
-		if (j != i && !has_flat_name(l, j) &&
-		    !strcmp(last_name(paths[j]), last_name(paths[i])))
-			return false;
-	return true;
 }
 
 /* Whether another label has the same last name. */
@@ -87,11 +78,8 @@ static void name_columns(struct layout *l)
 	for (unsigned int i = 0; i < l->count; i++) {
 		struct column *c = &l->columns[i];
 
-		c->name = has_flat_name(l, i)
-				  ? label_name(l, (const char *const *)paths, i)
-				  : field_name(is_unique_field(l, (const char *const *)paths, i)
-						       ? last_name(paths[i])
-						       : paths[i]);
+		c->name = has_flat_name(l, i) ? label_name(l, (const char *const *)paths, i)
+					      : field_name(paths[i]);
 		c->key = c->label ? xstrdup(c->name) : column_key(c->name, c);
 	}
 	for (unsigned int i = 0; i < l->count; i++)
@@ -125,7 +113,7 @@ static bool is_plain_struct(const struct btf *btf, u32 id)
 	return t && btf_is_struct(t) && !find_meaning(btf, id);
 }
 
-bool is_plain_number(const struct btf *btf, u32 id)
+static bool is_plain_number(const struct btf *btf, u32 id)
 {
 	char *name = bare_name(btf, id, "");
 	const struct btf_type *t = resolved(btf, id);
@@ -133,6 +121,15 @@ bool is_plain_number(const struct btf *btf, u32 id)
 
 	free(name);
 	return plain;
+}
+
+/* The number only says where the row lies: it starts with what the programs find it by. */
+bool is_place(const struct btf *btf, u32 key, u32 value)
+{
+	const struct btf_type *t = resolved(btf, value);
+
+	return is_plain_number(btf, key) && t && btf_is_struct(t) && btf_vlen(t) &&
+	       is_internal(btf, resolved(btf, btf_members(t)->type));
 }
 
 /* The label that says which member of the struct a row is. */

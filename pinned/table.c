@@ -14,6 +14,7 @@
 
 struct shown {
 	char *heading;
+	const char *group; /* the histogram that the heading is a part of; NULL: none */
 	const struct column *column;
 	const struct column *port; /* joined to an address */
 	enum stat stat;
@@ -62,8 +63,8 @@ static void add_labels(struct table *t)
 	for (unsigned int i = 0; i < s->n_labels; i++) {
 		const struct column *c = &s->labels[i];
 
-		if (c->format == FMT_PORT && ports == addresses)
-			continue;
+		if ((c->format == FMT_PORT && ports == addresses) || c->unit == UNIT_NSEC)
+			continue; /* part of an address; a time that only tells rows apart */
 		add_column(t, c, xstrdup(c->name));
 		if (c->format == FMT_ADDRESS && ports == addresses)
 			t->columns[t->n_columns - 1].port = nth(s, FMT_PORT, at++, &unused);
@@ -83,11 +84,12 @@ static void add_fields(struct table *t)
 				add_column(t, c, xasprintf("%s/s", c->name))->rate = true;
 			continue;
 		}
-		for (unsigned int j = 0; j < sizeof(stats) / sizeof(*stats); j++)
-			add_column(t, c,
-				   xasprintf("%s%s%s", is_flat(t->schema) ? "" : c->name,
-					     is_flat(t->schema) ? "" : ".", stat_names[stats[j]]))
-				->stat = stats[j];
+		for (unsigned int j = 0; j < sizeof(stats) / sizeof(*stats); j++) {
+			struct shown *shown = add_column(t, c, xstrdup(stat_names[stats[j]]));
+
+			shown->stat = stats[j];
+			shown->group = is_flat(t->schema) ? NULL : c->name;
+		}
 	}
 }
 
@@ -204,9 +206,32 @@ static void print_hidden(struct out *o, const struct table *t, unsigned int fit)
 	paint(o, STYLE_FAINT);
 	out_str(o, "  too narrow for:");
 	for (unsigned int i = fit; i < t->n_columns; i++)
-		out_printf(o, " %s", t->columns[i].heading);
+		out_printf(o, " %s%s%s", t->columns[i].group ?: "", t->columns[i].group ? "." : "",
+			   t->columns[i].heading);
 	paint(o, STYLE_PLAIN);
 	out_char(o, '\n');
+}
+
+/* Which histogram the columns below are parts of. */
+static void print_groups(struct out *o, const struct table *t, unsigned int fit)
+{
+	const char *group = NULL;
+	size_t at = 0, printed = 0;
+
+	for (unsigned int i = 0; i < fit; i++) {
+		const struct shown *shown = &t->columns[i];
+
+		if (shown->group && shown->group != group) {
+			size_t indent = at + 2 + shown->width - text_width(shown->heading);
+
+			out_printf(o, "%*s%s", (int)(indent - printed), "", shown->group);
+			printed = indent + text_width(shown->group);
+		}
+		group = shown->group;
+		at += 2 + shown->width;
+	}
+	if (printed)
+		out_char(o, '\n');
 }
 
 void table_print(struct table *t, struct out *o)
@@ -215,6 +240,7 @@ void table_print(struct table *t, struct out *o)
 	const char *text = t->cells.buf;
 
 	paint(o, STYLE_HEADING);
+	print_groups(o, t, fit);
 	for (unsigned int i = 0; i < fit; i++)
 		print_cell_at(o, t, i, fit, t->columns[i].heading);
 	paint(o, STYLE_PLAIN);

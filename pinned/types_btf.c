@@ -24,6 +24,7 @@ static const struct meaning meanings[] = {
 	{"nsec_minihist_t", FMT_MINIHIST, UNIT_NSEC, false, false, sizeof(struct minihist)},
 	{"ipaddr_t", FMT_ADDRESS, UNIT_COUNT, true, false, 16},
 	{"ipprefix_t", FMT_PREFIX, UNIT_COUNT, true, false, 20},
+	{"mono_t", FMT_NUMBER, UNIT_NSEC, true, false, 8},
 	{"port_t", FMT_PORT, UNIT_COUNT, true, false, 0},
 	{"netns_t", FMT_NUMBER, UNIT_COUNT, true, false, 0},
 	{"tgid_t", FMT_NUMBER, UNIT_COUNT, true, false, 0},
@@ -59,8 +60,7 @@ const struct btf_type *resolved(const struct btf *btf, u32 id)
 	return t;
 }
 
-/* Whether a declaration tag says so of the type itself. */
-static bool is_internal(const struct btf *btf, const struct btf_type *t)
+bool is_internal(const struct btf *btf, const struct btf_type *t)
 {
 	for (u32 id = 1; id < btf__type_cnt(btf); id++) {
 		const struct btf_type *tag = btf__type_by_id(btf, id);

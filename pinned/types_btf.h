@@ -39,8 +39,10 @@ bool layout_type(struct layout *l, u32 id, const char *path);
 bool layout_refuse(const struct layout *l, const char *path, const char *why);
 /* Each member of the struct is a row; `label` names which. */
 bool layout_members(struct layout *l, u32 id, const char *label);
-/* A number without a name of its own. */
-bool is_plain_number(const struct btf *btf, u32 id);
+/* Whether a declaration tag says so of the type itself. */
+bool is_internal(const struct btf *btf, const struct btf_type *t);
+/* Whether the key of an array is no label. */
+bool is_place(const struct btf *btf, u32 key, u32 value);
 bool layout_key(struct layout *l, u32 id, bool array);
 bool layout_value(struct layout *l, u32 id);
 bool layout_config(struct layout *l, u32 id);

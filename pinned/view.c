@@ -54,7 +54,8 @@ static struct collect *collector(const struct print *p, struct bound *b)
 {
 	u64 limit = row_limit(p);
 
-	if (!b->sort.column && (p->to->for_eyes || limit != ~0ULL))
+	/* Members of a struct are in the order their author chose. */
+	if (!b->sort.column && p->schema->parts < 2 && (p->to->for_eyes || limit != ~0ULL))
 		operand_default(p->schema, &b->sort);
 	if (!b->sort.column && limit == ~0ULL)
 		return NULL;

@@ -131,6 +131,7 @@ capabilities() {
 	done </proc/self/status
 }
 
+# shellcheck disable=SC2120 # doctor calls it by name, without a word of its own
 need_caps() {
 	local what=${1:-changing probes} caps want=$((1 << 38 | 1 << 39)) # CAP_PERFMON, CAP_BPF
 	caps=$(capabilities)
@@ -169,7 +170,7 @@ need_run() {
 }
 
 need_to_change() {
-	need_caps
+	need_caps "changing probes"
 	need_writable_bpffs
 	need_run
 }

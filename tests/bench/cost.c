@@ -19,8 +19,7 @@ int main(int argc, char **argv)
 	}
 	wait4(-1, &status, 0, &usage);
 	clock_gettime(CLOCK_MONOTONIC, &to);
-	fprintf(stderr, "%.4f %ld\n",
-		to.tv_sec - from.tv_sec + (to.tv_nsec - from.tv_nsec) / 1e9,
+	fprintf(stderr, "%.4f %ld\n", to.tv_sec - from.tv_sec + (to.tv_nsec - from.tv_nsec) / 1e9,
 		usage.ru_maxrss);
 	return !WIFEXITED(status) || WEXITSTATUS(status);
 }

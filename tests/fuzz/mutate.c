@@ -39,9 +39,9 @@ static void read_seed(const char *path)
 /* Values that bounds are wrong for. */
 static unsigned int nasty(void)
 {
-	static const unsigned int values[] = {
-		0,	 1,	     2,		 0x7f,	     0xff,	 0xffff,
-		0x10000, 0x7fffffff, 0x80000000, 0xffffffff, 0xfffffff0, 0x01000000};
+	static const unsigned int values[] = {0,	  1,	      2,	  0x7f,
+					      0xff,	  0xffff,     0x10000,	  0x7fffffff,
+					      0x80000000, 0xffffffff, 0xfffffff0, 0x01000000};
 
 	return values[random() % (sizeof(values) / sizeof(*values))];
 }
@@ -125,8 +125,8 @@ int main(int argc, char **argv)
 		write_copy(argv[2]);
 		status = run(argv + 5);
 		if (!WIFEXITED(status) || WEXITSTATUS(status) > MAX_STATUS) {
-			fprintf(stderr, "round %d: wait status %#x; the input is %s\n", i,
-				status, argv[2]);
+			fprintf(stderr, "round %d: wait status %#x; the input is %s\n", i, status,
+				argv[2]);
 			return 1;
 		}
 		counts[WEXITSTATUS(status)]++;

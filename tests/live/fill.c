@@ -63,8 +63,8 @@ static ipaddr_t v4(u32 host)
 /* Rows 1..5; the fifth is IPv6. Row n has n packets, and samples of n ms and 2n ms. */
 static void connections(const char *dir)
 {
-	static const char *const comms[] = {"curl", "a\"b\\c\n\033]52;c;x",
-					    "\xff\xfe\xfd", "sixteen bytes!!!",
+	static const char *const comms[] = {"curl", "a\"b\\c\n\033]52;c;x", "\xff\xfe\xfd",
+					    "sixteen bytes!!!",
 					    "\t\x9b"
 					    "0m\x7f"};
 
@@ -82,8 +82,7 @@ static void connections(const char *dir)
 					   .cwnd = 10};
 
 		if (n == 5)
-			memcpy(key.remote.addr,
-			       "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1", 16);
+			memcpy(key.remote.addr, "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1", 16);
 		memcpy(value.comm.name, comms[n - 1], strnlen(comms[n - 1], 16));
 		add_sample(&value.latency, n * 1000000);
 		add_sample(&value.latency, n * 2000000);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The difference of two snapshots, and R21: what does not subtract is said.
 
+# shellcheck disable=SC2154 # reader: set by what is loaded
 load reader
 
 setup() {

@@ -47,8 +47,7 @@ int main(int argc, char **argv)
 		u64 lo = hist_slot_min(slot), hi = hist_slot_max(slot);
 
 		check(hist_slot(lo) == slot && hist_slot(hi) == slot, "own slot", lo);
-		check(slot + 1 == HIST_SLOTS || hi + 1 == hist_slot_min(slot + 1), "gap",
-		      hi);
+		check(slot + 1 == HIST_SLOTS || hi + 1 == hist_slot_min(slot + 1), "gap", hi);
 		check(slot < HIST_SUB || (hi - lo) <= lo / HIST_SUB, "width", lo);
 	}
 	for (u32 i = 0; i < N_BOUNDS; i++) {

@@ -7,7 +7,7 @@
 BOOT_MODULES=(virtio_pci virtio_console 9pnet_virtio 9p overlay)
 
 # The busybox applets ./init uses.
-APPLETS=(sh cp grep hostname ifconfig insmod ln mkdir mount switch_root uname)
+APPLETS=(sh cp grep hostname ifconfig insmod ln mkdir mount sleep switch_root uname)
 
 # boot_modules DIR RELEASE: print the module files to insert, in order (what is built in has none).
 boot_modules() {

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A hit in a hash with a key of 40 bytes. */
+#include "block.bpf.h"
+
+struct key {
+	u64 part[5];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct key);
+	__type(value, u64);
+} map SEC(".maps");
+
+FENTRY
+int BPF_PROG(block, struct sock *sk)
+{
+	struct key key = {{(u64)sk}};
+	u64 *value = bpf_map_lookup_elem(&map, &key);
+
+	if (value)
+		++*value;
+	else
+		bpf_map_update_elem(&map, &key, &(u64){1}, BPF_NOEXIST);
+	return 0;
+}

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* An empty program on a kretprobe. */
+#include "block.bpf.h"
+
+SEC("kretprobe/tcp_rcv_space_adjust")
+int block(struct pt_regs *ctx)
+{
+	return 0;
+}

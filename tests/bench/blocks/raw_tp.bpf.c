@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* An empty program on a tracepoint, without types. */
+#include "block.bpf.h"
+
+SEC("raw_tp/tcp_rcv_space_adjust")
+int BPF_PROG(block, struct sock *sk)
+{
+	return 0;
+}

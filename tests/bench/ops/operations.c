@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ops.h"
+
+#define PAGE  4096
+#define PAGES 128
+
+static pid_t child;
+static int fd = -1;
+
+static void nothing(void)
+{
+}
+
+static void stop(void)
+{
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+}
+
+/* Both ends on the loopback: a server in a child process answers each connection in turn. */
+
+static struct sockaddr_in server;
+
+static void serve(int listener)
+{
+	for (;;) {
+		int peer = accept(listener, NULL, NULL);
+
+		while (receive(peer))
+			transmit(peer);
+		close(peer);
+	}
+}
+
+static void loopback_begin(void)
+{
+	socklen_t len = sizeof(server);
+	int listener = tcp_socket();
+
+	server = (struct sockaddr_in){.sin_family = AF_INET};
+	server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (bind(listener, (void *)&server, len) || listen(listener, 128) ||
+	    getsockname(listener, (void *)&server, &len))
+		die("listen on the loopback");
+	child = fork();
+	if (!child)
+		serve(listener);
+	close(listener);
+}
+
+static void dial(void)
+{
+	fd = tcp_socket();
+	if (connect(fd, (void *)&server, sizeof(server)))
+		die("connect");
+}
+
+static void request(void)
+{
+	transmit(fd);
+	if (!receive(fd))
+		die("receive an answer");
+}
+
+static void request_begin(void)
+{
+	loopback_begin();
+	dial();
+}
+
+static void request_end(void)
+{
+	tcp_close(fd);
+	stop();
+}
+
+static void connection(void)
+{
+	dial();
+	request();
+	tcp_close(fd);
+}
+
+/* One end: see mirror.c. */
+
+static void client_request(void)
+{
+	transmit(fd);
+	mirror_take();
+	mirror_put();
+	if (!receive(fd))
+		die("receive an answer");
+}
+
+static void server_request(void)
+{
+	mirror_put();
+	if (!receive(fd))
+		die("receive a request");
+	transmit(fd);
+	mirror_take();
+}
+
+static void client_begin(void)
+{
+	mirror_begin();
+	fd = mirror_connect();
+}
+
+static void server_begin(void)
+{
+	mirror_begin();
+	fd = mirror_accept();
+}
+
+static void one_side_end(void)
+{
+	tcp_close(fd);
+	mirror_end();
+}
+
+static void client_connection(void)
+{
+	fd = mirror_connect();
+	client_request();
+	tcp_close(fd);
+}
+
+static void server_connection(void)
+{
+	fd = mirror_accept();
+	server_request();
+	tcp_close(fd);
+}
+
+/* A look at data that stays: the cheapest way to one run of a hook on a socket. */
+
+static void peek_begin(void)
+{
+	client_begin();
+	transmit(fd);
+	mirror_take();
+	mirror_put();
+}
+
+static void peek(void)
+{
+	char c;
+
+	if (recv(fd, &c, 1, MSG_PEEK) != 1)
+		die("look at what came");
+}
+
+static int there[2], back[2];
+
+static void pingpong_begin(void)
+{
+	char c;
+
+	if (pipe(there) || pipe(back))
+		die("pipe");
+	child = fork();
+	while (!child)
+		if (read(there[0], &c, 1) != 1 || write(back[1], &c, 1) != 1)
+			_exit(0);
+}
+
+static void pingpong(void)
+{
+	char c = 0;
+
+	if (write(there[1], &c, 1) != 1 || read(back[0], &c, 1) != 1)
+		die("pipe");
+}
+
+static void read_begin(void)
+{
+	fd = open("/proc/self/exe", O_RDONLY);
+}
+
+static void cached_read(void)
+{
+	char buf[PAGE];
+
+	if (pread(fd, buf, sizeof(buf), 0) <= 0)
+		die("read");
+}
+
+static char *memory, *page;
+
+static void fault_begin(void)
+{
+	memory = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		      0);
+	if (memory == MAP_FAILED || madvise(memory, PAGES * PAGE, MADV_NOHUGEPAGE))
+		die("map memory");
+}
+
+static void fault_prepare(void)
+{
+	if (madvise(memory, PAGES * PAGE, MADV_DONTNEED))
+		die("give pages back");
+	page = memory;
+}
+
+static void page_fault(void)
+{
+	*page = 1;
+	page += PAGE;
+}
+
+static void fault_end(void)
+{
+	munmap(memory, PAGES * PAGE);
+}
+
+const struct op ops[] = {
+	{"request", "request and answer, both ends here", 32, request_begin, nothing, request,
+	 request_end},
+	{"client_request", "the same, only the end that asks", 64, client_begin, nothing,
+	 client_request, one_side_end},
+	{"server_request", "the same, only the end that answers", 64, server_begin, nothing,
+	 server_request, one_side_end},
+	{"connection", "connect, one request, close, both ends here", 24, loopback_begin, nothing,
+	 connection, stop},
+	{"client_connection", "the same, only the end that connects", 40, mirror_begin, nothing,
+	 client_connection, mirror_end},
+	{"server_connection", "the same, only the end that accepts", 40, mirror_begin, nothing,
+	 server_connection, mirror_end},
+	{"peek", "a look at a received byte", 256, peek_begin, nothing, peek, one_side_end},
+	{"pingpong", "a byte there and back through pipes", 128, pingpong_begin, nothing, pingpong,
+	 stop},
+	{"cached_read", "4 KiB from the page cache", 256, read_begin, nothing, cached_read,
+	 nothing},
+	{"page_fault", "first touch of a page", PAGES, fault_begin, fault_prepare, page_fault,
+	 fault_end},
+	{0},
+};
