@@ -229,10 +229,11 @@ has_read() {
 }
 
 @test "what is begun before a setting is not finished after it" {
-	serve server b "$ADDR2" --think 2000000000
+	serve server b "$ADDR2" --think 60000000000
 	ask_meanwhile client a "$ADDR2:${PORT[server]}"
 	wait_for has_read "${PORT[server]}"
 	keep min_latency=1us
+	kill -USR1 "${SERVER[server]}" # has thought enough
 	served client server
 	judge 'lossless, expect("turns"; 1; $client.turns),
 		expect("latencies"; [0, 0]; [.kinds.client.count, .kinds.server.count])'

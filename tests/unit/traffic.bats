@@ -255,6 +255,14 @@ bracketed() {
 	both .turns 7
 }
 
+@test "a pause can be cut short" {
+	serve server - 127.0.0.1 --think 3600000000000
+	ask_meanwhile client - "127.0.0.1:${PORT[server]}"
+	while kill -USR1 "${SERVER[server]}" 2>/dev/null; do :; done
+	served client server
+	both .turns 1
+}
+
 @test "a deadline ends it with a sentence" {
 	run -1 --separate-stderr "$TRAFFIC" server --listen 127.0.0.1:0 --deadline 1
 	[[ $stderr == "traffic server: the deadline of 1 s passed with 0 of 1 connections opened"* ]]

@@ -294,8 +294,11 @@ static void run_ready(void)
 
 static void run_due(void)
 {
+	bool all = hurried;
+
+	hurried = false;
 	for (int i = 0; i < PAUSE_KINDS; i++)
-		while (pauses[i].head && pauses[i].head->due <= now_ns())
+		while (pauses[i].head && (all || pauses[i].head->due <= now_ns()))
 			conn_step(pop(&pauses[i]));
 }
 

@@ -13,6 +13,7 @@
 struct options opt;
 struct result result;
 volatile bool stopping;
+volatile bool hurried;
 static volatile bool expired;
 
 void fail(const char *format, ...)
@@ -42,6 +43,8 @@ static void on_signal(int signal)
 {
 	if (signal == SIGALRM)
 		expired = true;
+	else if (signal == SIGUSR1)
+		hurried = true;
 	else
 		stopping = true;
 }
@@ -54,6 +57,7 @@ static void set_signals(void)
 
 	sigaction(SIGALRM, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGUSR1, &action, NULL);
 	setitimer(ITIMER_REAL, &timer, NULL);
 }
 

@@ -51,7 +51,9 @@ static const char usage_text[] =
 	"  --waitall          MSG_WAITALL (with --block)\n"
 	"  --sndbuf, --rcvbuf BYTES\n"
 	"  --samples N        most values listed of each measurement (0)\n"
-	"  --deadline S       fails then (60)\n";
+	"  --deadline S       fails then (60)\n"
+	"Signals: TERM ends it with its report, USR1 ends the pauses now running (not with "
+	"--block).\n";
 
 /* Each number option: where it goes, and the least it may be. */
 static const struct number {

@@ -99,6 +99,7 @@ struct conn {
 extern struct options opt;
 extern struct result result;
 extern volatile bool stopping; /* SIGTERM: report what there is */
+extern volatile bool hurried;  /* SIGUSR1: every pause now running is over */
 
 /* main.c */
 __attribute__((noreturn, format(printf, 1, 2))) void fail(const char *format, ...);
