@@ -57,6 +57,13 @@ enum turn {
 	TURN_BEGUN,   /* begun; flow.since is valid */
 };
 
+/* Whether data came since the client's last send, and where it begins. */
+enum answer {
+	ANSWER_NONE,
+	ANSWER_NEXT,   /* it is what is read next */
+	ANSWER_BEHIND, /* older data is unread: it begins at flow.answer_seq */
+};
+
 struct flow {
 	u64 since;  /* when the current turn began: last send (client), last read (server) */
 	u64 queued; /* first segment queued since the last read; 0: none */
@@ -65,8 +72,10 @@ struct flow {
 	u32 reads_to_skip;
 	u8 role;     /* enum role */
 	u8 turn;     /* enum turn */
-	u8 answered; /* data came since `since` */
+	u8 answer;   /* enum answer */
 	u8 skipping; /* sampling leaves out the read delay now running */
+	u32 answer_seq;
+	u32 pad;
 } INTERNAL;
 
 struct stats {
@@ -426,13 +435,30 @@ static __always_inline void count(struct place place, enum what what)
 		__sync_fetch_and_add(counter, 1);
 }
 
-/* The event that a turn is measured from: a send of the client, a read of the server. */
-static __always_inline void turn_begin(struct flow *flow, u64 now)
+static __noinline u32 answer_behind(struct sock *sk, struct flow *flow)
 {
-	flow->since = now;
-	flow->answered = 0;
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+
+	if (!tcp)
+		return ANSWER_NEXT;
+	flow->answer_seq = tcp->rcv_nxt;
+	return ANSWER_BEHIND;
 }
 
+static __noinline bool answer_reached(struct sock *sk, struct flow *flow)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+
+	return tcp && (s32)(tcp->copied_seq - flow->answer_seq) > 0;
+}
+
+static __always_inline bool answered(struct sock *sk, struct flow *flow)
+{
+	return flow->answer == ANSWER_NEXT ||
+	       (flow->answer == ANSWER_BEHIND && answer_reached(sk, flow));
+}
+
+/* The event that a turn is measured from is a send of the client, a read of the server. */
 static __always_inline bool turn_wanted(struct flow *flow)
 {
 	if (flow->turn == TURN_NONE)
@@ -460,8 +486,9 @@ static __always_inline int sent(struct sock *sk)
 		return 0;
 	count(place, WHAT_SEND);
 	if (flow->role == ROLE_CLIENT) {
+		flow->answer = ANSWER_NONE;
 		if (turn_wanted(flow))
-			turn_begin(flow, bpf_ktime_get_ns());
+			flow->since = bpf_ktime_get_ns();
 		return 0;
 	}
 	if (flow->turn == TURN_BEGUN)
@@ -516,7 +543,8 @@ int BPF_PROG(tcp_segment, struct sock *sk, struct sk_buff *skb)
 	if (!flow)
 		return 0;
 	count(place, WHAT_SEGMENT);
-	flow->answered = 1;
+	if (flow->role == ROLE_CLIENT && flow->answer == ANSWER_NONE)
+		flow->answer = sk->sk_receive_queue.qlen ? answer_behind(sk, flow) : ANSWER_NEXT;
 	if (flow->queued)
 		return 0;
 	flow->skipping = !sampled(&flow->reads_to_skip);
@@ -530,28 +558,25 @@ int BPF_PROG(tcp_read, struct sock *sk)
 {
 	struct place place = place_of_task(sk);
 	struct flow *flow = place.flow;
-	bool delay, turn;
+	bool delay, ended, wanted;
 	u64 now = 0;
 
 	if (!flow)
 		return 0;
 	count(place, WHAT_READ);
 	delay = flow->queued && !flow->skipping;
-	turn = flow->role == ROLE_SERVER ? turn_wanted(flow)
-					 : flow->answered && flow->turn == TURN_BEGUN;
-	if (delay || turn)
+	ended = flow->role == ROLE_CLIENT && flow->turn && answered(sk, flow);
+	wanted = flow->role == ROLE_SERVER ? turn_wanted(flow) : ended && flow->turn == TURN_BEGUN;
+	if (delay || wanted)
 		now = bpf_ktime_get_ns();
 	if (delay)
 		record(sk, place, KIND_READ, flow->queued, now);
 	flow->queued = 0;
-	if (flow->role == ROLE_SERVER) {
-		if (turn)
-			turn_begin(flow, now);
-		return 0;
-	}
-	if (turn)
+	if (wanted && flow->role == ROLE_SERVER)
+		flow->since = now;
+	else if (wanted)
 		record(sk, place, KIND_CLIENT, flow->since, now);
-	if (flow->answered)
+	if (ended)
 		flow->turn = TURN_NONE;
 	return 0;
 }

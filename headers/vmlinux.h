@@ -103,8 +103,18 @@ struct sock_common {
 	struct in6_addr skc_v6_rcv_saddr;
 };
 
+struct sk_buff_head {
+	u32 qlen;
+};
+
 struct sock {
 	struct sock_common __sk_common;
+	struct sk_buff_head sk_receive_queue;
+};
+
+struct tcp_sock {
+	u32 rcv_nxt;
+	u32 copied_seq;
 };
 
 struct sk_buff {
