@@ -79,16 +79,37 @@ static inline u32 log2_u64(u64 v)
 	return n + (v >> 1);
 }
 
-/* The slot of a value: 0..HIST_SLOTS-1. */
+#ifndef barrier_var
+#define barrier_var(var) /* for BPF only */
+#endif
+
+/* One step of hist_slot: halves `v` so many times, if that leaves HIST_SUB_BITS and a bit. */
+static inline u64 hist_halve(u64 v, u32 times, u32 *halved)
+{
+	if (v >> (times + HIST_SUB_BITS)) {
+		v >>= times;
+		*halved += times;
+		/* Keeps this one branch: clang prefers two selects, which in BPF are two branches. */
+		barrier_var(v);
+	}
+	return v;
+}
+
+/*
+ * The slot of a value: 0..HIST_SLOTS-1. Halved until only HIST_SUB_BITS are left behind its
+ * leading bit, a value is at once the slot within its power of two (with that bit: one HIST_SUB more).
+ */
 static inline u32 hist_slot(u64 v)
 {
-	u32 exp;
+	u32 halved = 0;
 
-	if (v < HIST_SUB)
-		return v;
-	exp = log2_u64(v);
-	return (exp - HIST_SUB_BITS + 1) * HIST_SUB +
-	       ((v >> (exp - HIST_SUB_BITS)) & (HIST_SUB - 1));
+	v = hist_halve(v, 32, &halved);
+	v = hist_halve(v, 16, &halved);
+	v = hist_halve(v, 8, &halved);
+	v = hist_halve(v, 4, &halved);
+	v = hist_halve(v, 2, &halved);
+	v = hist_halve(v, 1, &halved);
+	return halved * HIST_SUB + v;
 }
 
 /* The lowest value of a slot. */
