@@ -89,7 +89,7 @@ demo: ## see tcp_latency measure real traffic; needs nothing but root
 	$(Q)examples/demo/run
 
 .PHONY: check
-check: ## linters, unit tests, live tests on four kernels (20 minutes)
+check: ## linters, unit tests, live tests on four kernels
 	$(Q)tests/deps check
 	$(Q)$(MAKE) --no-print-directory -j2 all tests
 	$(Q)tests/check

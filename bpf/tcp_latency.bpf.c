@@ -17,7 +17,9 @@
  *   tcp_rcv_space_adjust    the application takes data
  *   tcp_destroy_sock        the end
  *
- * Costs: see docs/cost.md.
+ * Costs 1,002 instructions a request and answer on the client's side, 972 on the server's, of
+ * which the empty hooks are 311; about 450 where the port filter rejects, 380 paused (6.1,
+ * whole path, docs/cost.md). Aims missed: 400, and 40 rejected. 16 MiB of kernel memory.
  *
  * Cannot see: message boundaries (a pipelined burst is one turn); data that came with a SYN
  * (fast open) and segments merged while out of order have no read delay of their own; with a

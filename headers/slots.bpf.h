@@ -2,9 +2,9 @@
 /*
  * A table of rows found by the address of a kernel object (a socket), in a plain array map.
  *
- * Why not a hash map, or socket storage: a found row costs about 20 instructions here, 58
- * (6.12) to 82 (6.1) in BPF_MAP_TYPE_SK_STORAGE, which 5.10 does not offer to tracing programs
- * and which no reader can walk, and 135 to 155 in a hash with an 8-byte key (docs/cost.md). A
+ * Why not a hash map, or socket storage: finding a row costs 38 instructions here, 53 (6.12) to 75
+ * (6.1) in BPF_MAP_TYPE_SK_STORAGE, which 5.10 does not offer to tracing programs and which
+ * no reader can walk, and 130 to 151 in a hash with an 8-byte key (docs/cost.md). A
  * probe that meets a row at each send, segment and read pays that three times a request.
  *
  * A row lives within SLOT_WINDOW places of its owner's home. Taking a place is decided by

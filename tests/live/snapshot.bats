@@ -91,6 +91,7 @@ assert_files() {
 	assert_files dir ''
 }
 
+# bats test_tags=slow
 @test "readers of a file that is replaced always find a whole one" {
 	local i
 	"$PINSCOPE" snapshot file
@@ -109,6 +110,7 @@ assert_files() {
 	[[ ! -e file && ${#stderr_lines[@]} == 1 && $stderr == *"nothing is loaded"* ]]
 }
 
+# bats test_tags=slow
 @test "an upgrade is never seen half way" {
 	local i other=$BATS_TEST_TMPDIR/other
 	shelf_variation "$other" 1-newer
