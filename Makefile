@@ -11,7 +11,7 @@ CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Werror
 ARCH := $(shell uname -m | sed -e s/x86_64/x86/ -e s/aarch64/arm64/ -e s/ppc64le/powerpc/)
 BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Iheaders $(WARN) \
-	-Wno-unused-parameter -fno-stack-protector -fms-extensions -Wno-microsoft-anon-tag
+	-Wno-unused-parameter -fno-stack-protector
 
 ifeq ($(V),1)
 Q :=

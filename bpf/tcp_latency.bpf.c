@@ -80,13 +80,17 @@ struct flow {
 	u32 pad;
 } INTERNAL;
 
+/* Members of a row and of the rest: not a struct in the row, so that each has its name there. */
+#define STATS                                                                                      \
+	nsec_minihist_t latency; /* as client or as server, whichever it is */                     \
+	nsec_minihist_t read_delay;                                                                \
+	count_t sends;	  /* calls */                                                              \
+	count_t segments; /* data segments queued, after GRO */                                    \
+	count_t reads;	  /* buffers from which data was taken */                                  \
+	count_t outliers  /* latencies above config.outlier, not in the histograms */
+
 struct stats {
-	nsec_minihist_t latency; /* as client or as server, whichever it is */
-	nsec_minihist_t read_delay;
-	count_t sends;	  /* calls */
-	count_t segments; /* data segments queued, after GRO */
-	count_t reads;	  /* buffers from which data was taken */
-	count_t outliers; /* latencies above config.outlier, not in the histograms */
+	STATS;
 };
 
 struct row {
@@ -99,7 +103,7 @@ struct row {
 	comm_t comm;
 	u32 pad;
 	mono_t first_seen_ns;
-	struct stats;
+	STATS;
 };
 
 static __always_inline struct stats *row_stats(struct row *row)
