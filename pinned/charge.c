@@ -82,12 +82,17 @@ static bytes ringbuf_charge(struct kernel *k, const struct bpf_map *map)
 	       (meta + 2 * data) * sizeof(void *);
 }
 
+/* BPF_MAP_TYPE_CGRP_STORAGE, of Linux 6.2: the headers of Debian 12 do not have it. */
+enum {
+	CGRP_STORAGE = 32
+};
+
 bytes map_charge(struct kernel *k, const struct bpf_map *map, int cpus)
 {
 	bytes entries = bpf_map__max_entries(map), key = bpf_map__key_size(map);
 	bytes value = bpf_map__value_size(map);
 
-	switch (bpf_map__type(map)) {
+	switch ((int)bpf_map__type(map)) {
 	case BPF_MAP_TYPE_HASH:
 	case BPF_MAP_TYPE_PERCPU_HASH:
 	case BPF_MAP_TYPE_LRU_HASH:
@@ -108,7 +113,7 @@ bytes map_charge(struct kernel *k, const struct bpf_map *map, int cpus)
 		       entries * (kernel_sizeof(k, "stack_map_bucket", 16) + value);
 	case BPF_MAP_TYPE_SK_STORAGE:
 	case BPF_MAP_TYPE_TASK_STORAGE:
-	case BPF_MAP_TYPE_CGRP_STORAGE:
+	case CGRP_STORAGE:
 	case BPF_MAP_TYPE_INODE_STORAGE:
 		return kernel_sizeof(k, "bpf_local_storage_map", 448) +
 		       BUCKET * power_of_two(cpus > 2 ? cpus : 2);
