@@ -94,6 +94,12 @@ check: ## linters, unit tests, live tests on four kernels
 	$(Q)$(MAKE) --no-print-directory -j2 all tests
 	$(Q)tests/check
 
+.PHONY: check-long
+check-long: ## the same, with the slow tests and the peers on every kernel (two hours)
+	$(Q)tests/deps check
+	$(Q)$(MAKE) --no-print-directory -j2 all tests
+	$(Q)tests/check --long
+
 BLOCKS := $(patsubst tests/bench/%.bpf.c,$(B)/bench/%.bpf.o,$(wildcard tests/bench/blocks/*.bpf.c))
 
 $(B)/bench/blocks/%.bpf.o: tests/bench/blocks/%.bpf.c tests/bench/blocks/block.bpf.h $(HEADERS)
