@@ -4,6 +4,8 @@
 # The command of examples/cron/pinscope, as cron would run it: by a member of the
 # group that is nothing else, with cron's environment.
 
+# bats file_tags=native,shelf
+
 bats_require_minimum_version 1.5.0
 
 setup_file() {

@@ -4,6 +4,8 @@
 # R19: each hostile environment gets one clear sentence, from doctor and from load, and
 # load leaves nothing behind. The environments are made in mount namespaces of their own.
 
+# bats file_tags=native,shelf
+
 # shellcheck disable=SC2031 # each test has its own PINSCOPE
 
 bats_require_minimum_version 1.5.0

@@ -3,6 +3,8 @@
 #
 # Loading is a transaction (R1, R2, R3, R5). The probes are tests/fixture/load_*.
 
+# bats file_tags=native,shelf
+
 # shellcheck disable=SC2030,SC2031 # status is that of the last run
 
 bats_require_minimum_version 1.5.0

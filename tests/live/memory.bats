@@ -3,6 +3,8 @@
 #
 # R14: what inspect foretells is what the kernel charges, map by map.
 
+# bats file_tags=native,shelf
+
 bats_require_minimum_version 1.5.0
 
 setup_file() {

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The reader against maps in a kernel; root. Programs are raw_tp only, so any kernel does.
 
+# bats file_tags=native,shelf
+
 # shellcheck disable=SC2154,SC2086,SC2094 # set by what is loaded; lists of pids; a probe named as a file
 bats_require_minimum_version 1.5.0
 load ../unit/reader

@@ -24,8 +24,8 @@ shelf_variation() {
 
 # shelf_up: sets PINSCOPE_*; to be called in setup_file.
 shelf_up() {
-	((EUID == 0)) || skip "needs root to load probes"
-	[[ -x $READER && -d $REPO/build/fixture ]] || skip "nothing is built: run \`make tests\`"
+	((EUID == 0)) || { echo "needs root to load probes" >&2 && return 1; }
+	[[ -x $READER && -d $REPO/build/fixture ]] || { echo "nothing is built: run \`make tests\`" >&2 && return 1; }
 	export PINSCOPE_BPFFS=$BATS_FILE_TMPDIR/bpffs PINSCOPE_RUN=$BATS_FILE_TMPDIR/run/pinscope
 	export PINSCOPE_OBJECTS=$BATS_FILE_TMPDIR/shelf/build/bpf PINSCOPE_GROUP=root
 	export ROOT=$PINSCOPE_BPFFS/pinscope

@@ -3,6 +3,8 @@
 #
 # A snapshot is whole or it is not there, and the group may take it.
 
+# bats file_tags=native,shelf
+
 bats_require_minimum_version 1.5.0
 
 setup_file() {

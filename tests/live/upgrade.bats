@@ -4,6 +4,8 @@
 # R4: a newer build keeps the numbers of maps whose shape is unchanged, and never wedges
 # on those whose shape changed.
 
+# bats file_tags=native,shelf
+
 bats_require_minimum_version 1.5.0
 
 setup_file() {

@@ -1,0 +1,128 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What holds for every probe there is, all of them loaded together, with traffic across the
+# namespaces drawn in net.bash. A new probe is in here by being in bpf/.
+
+# bats file_tags=native
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	load traffic.bash
+	load net.bash
+	load pinscope.bash
+	need_traffic
+	net_up a b
+	pinscope load all >"$BATS_FILE_TMPDIR/loaded" 2>&1 || true # judged by the first test
+	for address in "$ADDR2" "$ADDR2_6"; do
+		serve server b "$address" --conns 4
+		ask client a "$address:${PORT[server]}" --conns 4 --requests 10
+		served server
+	done
+}
+
+teardown_file() {
+	load traffic.bash
+	load net.bash
+	load pinscope.bash
+	traffic_stop
+	net_down
+	pinscope unload all
+}
+
+setup() {
+	load pinscope.bash
+	cd "$BATS_TEST_TMPDIR" || return
+}
+
+# not_here PROBE: this kernel lacks what every variant hooks, or allows no fentry at all.
+not_here() {
+	grep -E "(^$1: passed over|cannot load $1 on this kernel): variant .*( has no |Operation not permitted)" \
+		"$BATS_FILE_TMPDIR/loaded"
+}
+
+@test "load all loads every probe, or says why this kernel cannot run it" {
+	local probe loaded=0
+	for probe in "$ROOT"/build/bpf/*/; do
+		probe=$(basename "$probe")
+		[[ -d $(pin_root)/$probe ]] && ((loaded += 1)) || not_here "$probe"
+	done
+	((loaded))
+}
+
+@test "bpftool dumps every map, with names" {
+	local map
+	for map in "$(pin_root)"/*/maps/*; do
+		[[ ${map##*/} != events ]] || continue
+		bpftool -j map dump pinned "$map" >rows
+		jq -e 'all(.[]; .formatted != null)' rows || { echo "$map" && false; }
+	done
+}
+
+@test "every table of text has as many columns in its rows as in its heading" {
+	local table
+	for table in "$(pin_root)"/*/*; do
+		[[ -f $table ]] || continue
+		cat "$table" >text
+		awk -v table="$table" 'NR == 1 { n = NF } NF != n { print table ": " $0; bad = 1 }
+			END { exit bad || !NR }' text
+	done
+}
+
+@test "JSON: a kind for every field, no row twice, nothing lost" {
+	"$READER" dump --json >all.json
+	jq -es '
+		(.[0].probes | map({key: .probe, value: .maps}) | from_entries) as $maps
+		| (map(select(.type == "row")) | all(. as $row | $maps[.probe][.map]
+			| . != null and (.key - ($row.labels | keys) | length == 0)))
+		and (map(select(.type == "row") | {probe, map, key: (.labels as $l | $maps[.probe][.map].key | map($l[.]))})
+			| length == (unique | length))
+		and all(.[0].probes[]; .losses | all(.[]; . == 0))
+		and .[-1].type == "end"' all.json
+}
+
+@test "R17: Prometheus text is what promtool accepts, and each metric has its help" {
+	command -v promtool >/dev/null || skip "promtool (package prometheus) is not here"
+	"$READER" dump --prom >all.prom
+	promtool check metrics <all.prom
+}
+
+@test "TSV: each row has its heading's columns" {
+	"$READER" dump --tsv >all.tsv
+	awk -F '\t' '/^#/ { n = NF; next } NF != n { print; bad = 1 } END { exit bad || !NR }' all.tsv
+}
+
+@test "show and status end well, on a pipe and on 80 columns" {
+	"$READER" show >shown
+	[[ -s shown ]]
+	COLUMNS=80 "$READER" show >shown
+	pinscope status >lines
+	[[ $(wc -l <lines) -ge 2 ]]
+}
+
+@test "paused, no probe counts" {
+	local probe paused=()
+	for probe in "$(pin_root)"/*/; do
+		probe=$(basename "$probe")
+		! pinscope get "$probe" | grep -q '^paused=' || paused+=("$probe")
+	done
+	((${#paused[@]}))
+	for probe in "${paused[@]}"; do
+		pinscope set "$probe" paused=on
+		pinscope get "$probe" | grep -qx 'paused=on'
+		pinscope set "$probe" paused=off
+	done
+}
+
+@test "R5: unload all leaves no file, program, map or link" {
+	local ids
+	ids=$(for probe in "$(pin_root)"/*/; do probe_ids "$(basename "$probe")"; done)
+	[[ -n $ids ]]
+	pinscope unload all
+	[[ ! -e $(pin_root) && ! -e ${PINSCOPE_RUN:-/run/pinscope} ]]
+	load traffic.bash
+	while read -r kind id; do
+		wait_for gone "$kind" "$id"
+	done <<<"$ids"
+}
