@@ -1,0 +1,56 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# irq against the kernel's own counts and its own tracer:
+#
+#    processor 0                          processor 1
+#    (whatever else this machine does)    traffic client --- lo --- traffic server
+#                                         dd past the page cache
+#
+# Other work goes on meanwhile, so what is counted between two dumps is held against what happened
+# at least (between two readings within them) and at most (between two readings around them).
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	load irq.bash
+	((EUID == 0)) || skip "needs root to load probes"
+	(($(nproc) > 1)) || skip "needs two processors"
+	need_traffic
+	[[ ! -d $TRACERS ]] || tracer_start first
+	probe_load irq
+	[[ ! -d $TRACERS ]] || tracer_start last
+}
+
+teardown_file() {
+	load irq.bash
+	tracer_stop first
+	tracer_stop last
+	probe_unload irq
+}
+
+setup() {
+	load irq.bash
+	cd "$BATS_TEST_TMPDIR" || return
+}
+
+teardown() {
+	traffic_stop
+	pinscope set irq paused=off min_latency=0
+}
+
+@test "each delay and time lies between what the kernel's tracer saw before and after the probe" {
+	[[ -d $TRACERS ]] || skip "no tracer in this kernel"
+	dump >/dev/null
+	mark 0
+	rows before >rows
+	mark 1
+	load_on 1
+	mark 2
+	rows after >>rows
+	mark 3
+	echo 0 | tee "$TRACERS"/pinscope-{first,last}/tracing_on
+	{ traced first && traced last; } | sort -s -k1,1n -k2,2 >records
+	awk -f "$HERE/irq.awk" rows records >wrong
+	[[ ! -s wrong ]] || { cat wrong && false; }
+}
