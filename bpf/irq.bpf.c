@@ -71,21 +71,35 @@ struct {
 } softirqs SEC(".maps") LABEL("vector") BY_CPU
 	HELP("delay from raise to entry, time from entry to exit");
 
-struct handler_state {
+struct call {
 	u64 began; /* 0: not running */
 	u64 epoch;
+} INTERNAL;
+
+struct calls {
+	nsec_minihist_t time;
+	struct call now;
+};
+
+struct origin {
 	u64 name; /* where it was read from */
 } INTERNAL;
 
 struct handler {
 	struct slot slot; /* owner: its struct irqaction */
-	struct handler_state state;
-	u32 irq;
+	struct origin origin;
+	irq_t irq;
 	u32 pad;
 	char name[32];
 	mono_t first_seen_ns;
-	nsec_minihist_t time;
+	nsec_minihist_t time; /* these two: struct calls */
+	struct call now;
 };
+
+static __always_inline struct calls *handler_calls(struct handler *row)
+{
+	return (struct calls *)&row->time;
+}
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -94,17 +108,11 @@ struct {
 	__type(value, struct handler);
 } irqs SEC(".maps") BY_CPU HELP("calls of the handlers of hard interrupts");
 
-/* Calls of handlers that found no place in irqs. */
-struct others {
-	struct handler_state state;
-	nsec_minihist_t time;
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, u32);
-	__type(value, struct others);
+	__type(value, struct calls);
 } rest SEC(".maps") BY_CPU HELP("calls of handlers that found no row in irqs");
 
 /* What has one writer at a time needs no atomics: softirqs do not nest, nor do handlers. */
@@ -178,16 +186,10 @@ int BPF_PROG(softirq_exit, unsigned int nr)
 	return 0;
 }
 
-/* Where a call of a handler is kept: in its row, or with the rest. */
-struct place {
-	struct handler_state *state;
-	struct minihist *time;
-};
-
 static __always_inline void handler_init(struct handler *row, struct irqaction *action, u32 irq)
 {
 	row->slot.owner = (u64)action;
-	row->state.name = (u64)action->name;
+	row->origin.name = (u64)action->name;
 	row->irq = irq;
 	row->first_seen_ns = bpf_ktime_get_ns();
 	bpf_probe_read_kernel_str(row->name, sizeof(row->name), action->name);
@@ -214,7 +216,7 @@ static __always_inline struct handler *handler_get(struct irqaction *action, u32
 {
 	struct handler *row = slot_find(&irqs, (u64)action);
 
-	if (row && row->irq == irq && row->state.name == (u64)action->name)
+	if (row && row->irq == irq && row->origin.name == (u64)action->name)
 		return row;
 	if (row) /* another handler, where one was that is gone; its row stays */
 		row->slot.owner = SLOT_FREED;
@@ -222,34 +224,31 @@ static __always_inline struct handler *handler_get(struct irqaction *action, u32
 	return slot_find(&irqs, (u64)action);
 }
 
-static __always_inline struct place rest_here(void)
+/* Where its calls are kept: in its row, or with the rest. */
+static __always_inline struct calls *calls_of(struct handler *row)
 {
 	u32 key = 0;
-	struct others *others = bpf_map_lookup_elem(&rest, &key);
-	struct place place = {};
 
-	if (others)
-		place = (struct place){&others->state, &others->time};
-	return place;
+	return row ? handler_calls(row) : bpf_map_lookup_elem(&rest, &key);
 }
 
 SEC("tp_btf/irq_handler_entry")
 PROTO("void (int, struct irqaction *)")
 int BPF_PROG(irq_handler_entry, int irq, struct irqaction *action)
 {
-	struct place place;
 	struct handler *row;
+	struct calls *calls;
 
 	if (config.paused)
 		return 0;
 	row = handler_get(action, irq);
-	place = row ? (struct place){&row->state, &row->time} : rest_here();
 	if (!row)
 		LOSE(table_full);
-	if (!place.state)
+	calls = calls_of(row);
+	if (!calls)
 		return 0;
-	place.state->epoch = config.epoch;
-	place.state->began = bpf_ktime_get_ns();
+	calls->now.epoch = config.epoch;
+	calls->now.began = bpf_ktime_get_ns();
 	return 0;
 }
 
@@ -257,17 +256,15 @@ SEC("tp_btf/irq_handler_exit")
 PROTO("void (int, struct irqaction *, int)")
 int BPF_PROG(irq_handler_exit, int irq, struct irqaction *action)
 {
-	struct handler *row;
-	struct place place;
+	struct calls *calls;
 
 	if (config.paused)
 		return 0;
-	row = slot_find(&irqs, (u64)action);
-	place = row ? (struct place){&row->state, &row->time} : rest_here();
-	if (!place.state || !place.state->began)
+	calls = calls_of(slot_find(&irqs, (u64)action));
+	if (!calls || !calls->now.began)
 		return 0;
-	if (place.state->epoch == config.epoch)
-		record(place.time, place.state->began, bpf_ktime_get_ns());
-	place.state->began = 0;
+	if (calls->now.epoch == config.epoch)
+		record(&calls->time, calls->now.began, bpf_ktime_get_ns());
+	calls->now.began = 0;
 	return 0;
 }

@@ -59,8 +59,80 @@ load_on() {
 	cpus=$(taskset -cp "$BASHPID")
 	taskset -cp "$1" "$BASHPID" >/dev/null
 	serve server - 127.0.0.1
-	ask client - "127.0.0.1:${PORT[server]}" --requests 200
+	ask client - "127.0.0.1:${PORT[server]}" --requests 100
 	served server
-	dd if="$READER" of=/dev/null iflag=direct bs=4k count=50 status=none
+	dd if="$READER" of=/dev/null iflag=direct bs=4k count=60 status=none
 	taskset -cp "${cpus##* }" "$BASHPID" >/dev/null
+}
+
+# kernel_counts, probe_counts: lines CPU NAME COUNT, for softirqs and for handlers. (A line of
+# /proc/interrupts that several handlers share has no name of its own.)
+kernel_counts() {
+	awk 'NR == 1 { for (i = 1; i <= NF; i++) cpu[i] = substr($i, 4); next }
+		{ for (i = 2; i <= NF; i++) print cpu[i - 1], tolower($1), $i }' /proc/softirqs
+	awk 'NR == 1 { n = NF; for (i = 1; i <= n; i++) cpu[i] = substr($i, 4); next }
+		$1 ~ /^[0-9]+:$/ && !/,/ { for (i = 1; i <= n; i++) print cpu[i], $1 $NF, $(i + 1) }' /proc/interrupts
+}
+
+probe_counts() {
+	dump | jq -r 'select(.type == "row") | .labels as $l
+		| if .map == "softirqs" then "\($l.cpu) \($l.vector): \(.time.count)"
+		elif .map == "irqs" then "\($l.cpu) \($l.irq):\($l.name) \(.time.count)" else empty end'
+}
+
+# All calls of handlers on a processor, with and without a row.
+kernel_calls() {
+	kernel_counts | awk '$2 ~ /^[0-9]/ { n[$1] += $3 } END { for (cpu in n) print cpu, "all", n[cpu] }'
+}
+
+probe_calls() {
+	dump | jq -rs '[.[] | select(.map == "irqs" or .map == "rest")] | group_by(.labels.cpu)[]
+		| "\(.[0].labels.cpu) all \(map(.time.count) | add)"'
+}
+
+# against_kernel WHAT LOAD...: what probe_WHAT says is held against kernel_WHAT, read around it and
+# within. `counted` is left with what the probe counted meanwhile.
+against_kernel() {
+	local what=$1
+	shift
+	"kernel_$what" >0
+	"probe_$what" >1
+	"kernel_$what" >2
+	"$@"
+	"kernel_$what" >3
+	"probe_$what" >4
+	"kernel_$what" >5
+	awk '{ key = $1 " " $2; n[FILENAME, key] = $3; keys[key] }
+		END {
+			for (key in keys) {
+				got = n[4, key] - n[1, key]
+				least = n[3, key] - n[2, key]
+				most = n[5, key] - n[0, key]
+				print key, got >"counted"
+				# The kernel counts at the entry: one may be under way elsewhere.
+				if (got < least - 1 || got > most + 1)
+					print key ": expected " least ".." most ", got " got
+			}
+		}' 0 1 2 3 4 5 >wrong
+	[[ ! -s wrong ]] || { cat wrong && return 1; }
+}
+
+# counted CPU NAME
+counted() {
+	awk -v cpu="$1" -v name="$2" '(cpu == "" || $1 == cpu) && $2 ~ name { n += $3 } END { print n + 0 }' counted
+}
+
+# nothing_new COMMAND...: no row changes.
+nothing_new() {
+	dump | jq -c 'select(.type == "row")' >before
+	"$@"
+	dump | jq -c 'select(.type == "row")' | cmp before -
+}
+
+# ran_two READING: whether a processor has run two handlers since that reading of kernel_counts.
+ran_two() {
+	kernel_counts | awk '$2 !~ /^[0-9]/ { next }
+		NR == FNR { n[$1, $2] = $3; next }
+		$3 > n[$1, $2] && ++ran[$1] == 2 { two = 1 }
+		END { exit !two }' "$1" -
 }

@@ -52,5 +52,42 @@ teardown() {
 	echo 0 | tee "$TRACERS"/pinscope-{first,last}/tracing_on
 	{ traced first && traced last; } | sort -s -k1,1n -k2,2 >records
 	awk -f "$HERE/irq.awk" rows records >wrong
+	tracer_stop first
+	tracer_stop last
 	[[ ! -s wrong ]] || { cat wrong && false; }
+}
+
+@test "softirqs and calls of handlers are as many as the kernel counts, on each processor" {
+	against_kernel counts load_on 1
+	# One for each request and answer at least, and one for each two blocks read.
+	(($(counted 1 net_rx) >= 200 && $(counted "" "^[0-9]") >= 30))
+}
+
+@test "the load moves to the other processor, and its softirqs with it" {
+	against_kernel counts load_on 0
+	(($(counted 0 net_rx) >= 200 && $(counted 1 net_rx) <= 20))
+}
+
+@test "paused, nothing is counted" {
+	pinscope set irq paused=on
+	nothing_new load_on 1
+}
+
+@test "min_latency leaves out what is shorter" {
+	pinscope set irq min_latency=1h
+	nothing_new load_on 1
+}
+
+@test "handlers without a row are counted under rest, and the totals stay right" {
+	talk() {
+		load_on 1
+		echo "# (for another handler to run)" >&3
+	}
+	probe_unload irq
+	probe_load irq --map-entries irqs=1
+	kernel_counts >first
+	against_kernel calls talk
+	ran_two first || skip "no processor ran two handlers"
+	dump | jq -es '(map(select(.map == "losses" and .labels.reason == "table_full"))[0].count) as $lost
+		| (map(select(.map == "rest").time.count) | add) as $rest | $lost == $rest and $rest > 0'
 }
