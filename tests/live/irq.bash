@@ -53,6 +53,10 @@ rows() {
 		| "\($when) \(.[0]) \(.[1]) \(.[2]) \(.[3].count) \(.[3].sum_ns)"'
 }
 
+read_blocks() {
+	dd if="$READER" of=/dev/null iflag=direct bs=4k count="$1" status=none
+}
+
 # load_on CPU: requests over lo, and reading past the page cache.
 load_on() {
 	local cpus
@@ -61,7 +65,7 @@ load_on() {
 	serve server - 127.0.0.1
 	ask client - "127.0.0.1:${PORT[server]}" --requests 100
 	served server
-	dd if="$READER" of=/dev/null iflag=direct bs=4k count=60 status=none
+	read_blocks 60
 	taskset -cp "${cpus##* }" "$BASHPID" >/dev/null
 }
 
@@ -135,4 +139,37 @@ ran_two() {
 		NR == FNR { n[$1, $2] = $3; next }
 		$3 > n[$1, $2] && ++ran[$1] == 2 { two = 1 }
 		END { exit !two }' "$1" -
+}
+
+# peer NAME OPTION...: until `peer_stop`, which leaves what it printed in NAME.
+peer() {
+	stdbuf -oL "$@" >"$1" 2>&1 3>&- &
+	SERVER[peer]=$!
+	wait_for grep -q Tracing "$1"
+}
+
+peer_stop() {
+	kill -INT "${SERVER[peer]}"
+	wait "${SERVER[peer]}" || true
+	unset 'SERVER[peer]'
+}
+
+# bracketed PEER OPTION...: what the probe counted while it surely ran, in `inner`, and at most, in `outer`.
+bracketed() {
+	local at from to name
+	dump >d0
+	peer "$@"
+	dump >d1
+	load_on 1
+	dump >d2
+	peer_stop
+	dump >d3
+	for at in "1 2 inner" "0 3 outer"; do
+		read -r from to name <<<"$at"
+		jq -nr --slurpfile a "d$from" --slurpfile b "d$to" '
+			def sums: map(select(.map == "irqs" or .map == "softirqs") | {name: (.labels.name // .labels.vector), time})
+				| group_by(.name) | map({key: .[0].name, value: [(map(.time.count) | add), (map(.time.sum_ns) | add)]}) | from_entries;
+			($a | sums) as $a | $b | sums | to_entries[]
+			| "\(.key) \(.value[0] - ($a[.key][0] // 0)) \(.value[1] - ($a[.key][1] // 0))"' >"$name"
+	done
 }

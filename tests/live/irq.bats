@@ -68,14 +68,34 @@ teardown() {
 	(($(counted 0 net_rx) >= 200 && $(counted 1 net_rx) <= 20))
 }
 
-@test "paused, nothing is counted" {
+@test "paused, or under min_latency, nothing is counted" {
 	pinscope set irq paused=on
-	nothing_new load_on 1
+	nothing_new read_blocks 10
+	pinscope set irq paused=off min_latency=1h
+	nothing_new read_blocks 10
 }
 
-@test "min_latency leaves out what is shorter" {
-	pinscope set irq min_latency=1h
-	nothing_new load_on 1
+# bats test_tags=peer
+@test "hardirqs counts as many calls of each handler" {
+	command -v hardirqs >/dev/null || skip "hardirqs (package libbpf-tools) is not here"
+	bracketed hardirqs -C
+	awk 'FILENAME == "inner" { least[$1] = $2 }
+		FILENAME == "outer" { most[$1] = $2 }
+		FILENAME == "hardirqs" && $1 in most { seen++; if ($2 < least[$1] || $2 > most[$1]) print $0, least[$1], most[$1] }
+		END { if (!seen) print "nothing compared" }' inner outer hardirqs >wrong
+	[[ ! -s wrong ]] || { cat wrong hardirqs && false; }
+}
+
+# bats test_tags=peer
+@test "softirqs finds the same time in each vector" {
+	command -v softirqs >/dev/null || skip "softirqs (package libbpf-tools) is not here"
+	bracketed softirqs -N
+	# Its clocks are read at the same two tracepoints, before or after the probe's program there.
+	awk 'FILENAME == "inner" { least[$1] = $3 * 0.9 }
+		FILENAME == "outer" { most[$1] = $3 * 1.1 }
+		FILENAME == "softirqs" && $1 in most { seen++; if ($2 < least[$1] || $2 > most[$1]) print $0, least[$1], most[$1] }
+		END { if (seen < 3) print "too few compared" }' inner outer softirqs >wrong
+	[[ ! -s wrong ]] || { cat wrong softirqs && false; }
 }
 
 @test "handlers without a row are counted under rest, and the totals stay right" {
