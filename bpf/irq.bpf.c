@@ -12,11 +12,16 @@
  *
  * Hooks: irq_handler_entry, irq_handler_exit, softirq_raise, softirq_entry, softirq_exit.
  *
- * Cannot see: interrupts that have no handler of their own in the kernel's tables (the local
- * timer and the calls between processors of x86); the threads of threaded handlers; a softirq
- * raised between the moment the kernel took what was pending and its entry has no delay for the
- * run it caused, so `delay` may count less than `time`. What is under way when the probe is
- * loaded, resumed or set otherwise is left out.
+ * Costs 645 instructions a softirq (6.1, two a request with both ends on this host), 236 paused;
+ * the three empty hooks are 195 of that and the three clocks 144, so the aim, half of what softirqs
+ * (libbpf-tools) takes without the delay (404), cannot be met. A handler's two programs take 363,
+ * those of hardirqs 918 (by the kernel's statistics, which count themselves in). 39 KiB a CPU.
+ *
+ * Cannot see: interrupts that have no handler of their own in the kernel's tables (the local timer
+ * and the calls between processors of x86); the threads of threaded handlers. A softirq raised
+ * again after the kernel took what was pending, and before its entry, runs twice with one raise
+ * known: `delay` may count less than `time`. What is under way when the probe is loaded,
+ * resumed or set otherwise is left out.
  */
 #include "pinscope.bpf.h"
 #include "hist.bpf.h"

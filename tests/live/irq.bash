@@ -12,15 +12,13 @@ TRACERS=/sys/kernel/tracing/instances
 
 # tracer_start NAME: traces the events of the probe, by a clock that does not jump.
 tracer_start() {
-	local event
-	mkdir "$TRACERS/pinscope-$1"
-	cd "$TRACERS/pinscope-$1"
-	echo mono >trace_clock
-	echo 8192 >buffer_size_kb
+	local event dir=$TRACERS/pinscope-$1
+	mkdir "$dir"
+	echo mono >"$dir/trace_clock"
+	echo 8192 >"$dir/buffer_size_kb"
 	for event in softirq_raise softirq_entry softirq_exit irq_handler_entry irq_handler_exit; do
-		echo 1 >"events/irq/$event/enable"
+		echo 1 >"$dir/events/irq/$event/enable"
 	done
-	cd - >/dev/null
 }
 
 tracer_stop() {
@@ -99,25 +97,25 @@ probe_calls() {
 against_kernel() {
 	local what=$1
 	shift
-	"kernel_$what" >0
-	"probe_$what" >1
-	"kernel_$what" >2
+	"kernel_$what" >r0
+	"probe_$what" >r1
+	"kernel_$what" >r2
 	"$@"
-	"kernel_$what" >3
-	"probe_$what" >4
-	"kernel_$what" >5
+	"kernel_$what" >r3
+	"probe_$what" >r4
+	"kernel_$what" >r5
 	awk '{ key = $1 " " $2; n[FILENAME, key] = $3; keys[key] }
 		END {
 			for (key in keys) {
-				got = n[4, key] - n[1, key]
-				least = n[3, key] - n[2, key]
-				most = n[5, key] - n[0, key]
+				got = n["r4", key] - n["r1", key]
+				least = n["r3", key] - n["r2", key]
+				most = n["r5", key] - n["r0", key]
 				print key, got >"counted"
 				# The kernel counts at the entry: one may be under way elsewhere.
 				if (got < least - 1 || got > most + 1)
 					print key ": expected " least ".." most ", got " got
 			}
-		}' 0 1 2 3 4 5 >wrong
+		}' r0 r1 r2 r3 r4 r5 >wrong
 	[[ ! -s wrong ]] || { cat wrong && return 1; }
 }
 
@@ -144,32 +142,44 @@ ran_two() {
 # peer NAME OPTION...: until `peer_stop`, which leaves what it printed in NAME.
 peer() {
 	stdbuf -oL "$@" >"$1" 2>&1 3>&- &
-	SERVER[peer]=$!
+	SERVER["peer"]=$!
 	wait_for grep -q Tracing "$1"
 }
 
 peer_stop() {
-	kill -INT "${SERVER[peer]}"
-	wait "${SERVER[peer]}" || true
+	kill -INT "${SERVER["peer"]}"
+	wait "${SERVER["peer"]}" || true
 	unset 'SERVER[peer]'
 }
 
 # bracketed PEER OPTION...: what the probe counted while it surely ran, in `inner`, and at most, in `outer`.
 bracketed() {
-	local at from to name
-	dump >d0
+	dump >r0
 	peer "$@"
-	dump >d1
+	dump >r1
 	load_on 1
-	dump >d2
+	dump >r2
 	peer_stop
-	dump >d3
-	for at in "1 2 inner" "0 3 outer"; do
-		read -r from to name <<<"$at"
-		jq -nr --slurpfile a "d$from" --slurpfile b "d$to" '
-			def sums: map(select(.map == "irqs" or .map == "softirqs") | {name: (.labels.name // .labels.vector), time})
-				| group_by(.name) | map({key: .[0].name, value: [(map(.time.count) | add), (map(.time.sum_ns) | add)]}) | from_entries;
-			($a | sums) as $a | $b | sums | to_entries[]
-			| "\(.key) \(.value[0] - ($a[.key][0] // 0)) \(.value[1] - ($a[.key][1] // 0))"' >"$name"
-	done
+	dump >r3
+	counted_between r1 r2 >inner
+	counted_between r0 r3 >outer
+}
+
+counted_between() {
+	jq -nr --slurpfile a "$1" --slurpfile b "$2" '
+		def counts: map(select(.map == "irqs" or .map == "softirqs")) | group_by(.labels.name // .labels.vector)
+			| map({key: (.[0].labels | .name // .vector), value: (map(.time.count) | add)}) | from_entries;
+		($a | counts) as $a | $b | counts | to_entries[] | "\(.key) \(.value - ($a[.key] // 0))"'
+}
+
+# as_many: the input, lines NAME COUNT, lies between inner and outer.
+as_many() {
+	awk 'FILENAME == "inner" { least[$1] = $2; next }
+		FILENAME == "outer" { most[$1] = $2; next }
+		{ compared++ }
+		$2 < least[$1] + 0 || $2 > most[$1] + 0 {
+			print $1 ": expected " least[$1] + 0 ".." most[$1] + 0 ", got " $2
+			wrong = 1
+		}
+		END { exit wrong || !compared }' inner outer - >&2
 }
