@@ -20,6 +20,7 @@
 #define PROTO(text)  TAG("proto:" text)
 #define LABEL(name)  TAG("label:" name)
 #define METRIC(name) TAG("metric:" name)
+#define BY_CPU	     TAG("by_cpu")
 #define INTERNAL     TAG("internal")
 
 #ifndef VARIANT

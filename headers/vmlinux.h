@@ -131,6 +131,10 @@ struct inet_sock {
 	int mc_index;
 };
 
+struct irqaction {
+	const char *name;
+};
+
 struct msghdr;
 struct page;
 

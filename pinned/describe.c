@@ -54,11 +54,16 @@ const char *object_tag(const struct object *o, const char *variable, const char 
 	return NULL;
 }
 
-bool object_is_internal(const struct object *o, const char *map)
+static bool has_tag(const struct object *o, const char *map, const char *tag)
 {
-	const char *rest = object_tag(o, map, "internal");
+	const char *rest = object_tag(o, map, tag);
 
 	return rest && !*rest;
+}
+
+bool object_is_internal(const struct object *o, const char *map)
+{
+	return has_tag(o, map, "internal");
 }
 
 /* The variable of that name in a data section: its place there, -1 when there is none. */
@@ -125,12 +130,15 @@ static bool lay_out(struct layout *l, u32 key, u32 value, bool single, struct sc
 	const char *label = object_tag(&o, l->map, "label:");
 
 	s->parts = 1;
+	s->by_cpu = has_tag(&o, l->map, "by_cpu");
+	if (s->by_cpu)
+		layout_cpu(l, key);
 	if (!label)
 		return layout_key(l, key, single) && layout_value(l, value);
 	if (!layout_members(l, value, label))
 		return false;
-	s->parts = l->columns->names->count;
-	s->listed = true;
+	s->parts = l->columns[l->n_key - 1].names->count;
+	s->listed = !s->by_cpu; /* many a possible CPU is none */
 	return true;
 }
 
@@ -155,7 +163,7 @@ enum described describe_map(const struct object *o, const char *map, bool array,
 	if (!lay_out(&layout, key, value, single, s))
 		return MAP_BAD;
 	s->order = place;
-	s->size[PART_KEY] = btf__resolve_size(o->btf, key);
+	s->size[PART_KEY] = btf__resolve_size(o->btf, key) + (s->by_cpu ? sizeof(u32) : 0);
 	s->size[PART_VALUE] = btf__resolve_size(o->btf, value) / s->parts;
 	s->kind = classify_value(layout.columns + layout.n_key, layout.count - layout.n_key);
 	split_columns(s, layout.columns, layout.count);

@@ -165,6 +165,16 @@ bool layout_members(struct layout *l, u32 id, const char *label)
 	return layout_value(l, type);
 }
 
+void layout_cpu(struct layout *l, u32 key)
+{
+	struct column *c = APPEND(l->columns, l->count);
+
+	*c = (struct column){.name = xstrdup("cpu"), .format = FMT_NUMBER, .part = PART_KEY};
+	c->label = true;
+	c->offset = btf__resolve_size(l->btf, key);
+	c->size = sizeof(u32);
+}
+
 bool layout_key(struct layout *l, u32 id, bool single)
 {
 	char *name = is_plain_struct(l->btf, id) ? xstrdup("") : bare_name(l->btf, id, "key");

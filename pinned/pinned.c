@@ -87,14 +87,16 @@ static bool has_rows(u32 type)
 static bool same_layout(const struct probe *probe, const struct schema *s,
 			const struct pinned_map *map)
 {
-	if (map->key_size == s->size[PART_KEY] && map->value_size == s->size[PART_VALUE] * s->parts)
+	u32 key = s->size[PART_KEY] - (s->by_cpu ? sizeof(u32) : 0);
+
+	if (map->key_size == key && map->value_size == s->size[PART_VALUE] * s->parts)
 		return true;
 	complain(EXIT_INPUT,
 		 "cannot decode map %s of %s: it has keys of %u and values of %u bytes, "
 		 "its "
 		 "object %s says %u and %u; load the probe again",
 		 s->name, probe->name, map->key_size, map->value_size, probe->pinned->object->path,
-		 s->size[PART_KEY], s->size[PART_VALUE]);
+		 key, s->size[PART_VALUE]);
 	return false;
 }
 
@@ -124,7 +126,7 @@ static bool add_map(struct probe *probe, const char *name, const struct pinned_m
 	if (!same_layout(probe, &s, map))
 		return false;
 	/* The rows of a hash exist because something made them, zero or not. */
-	s.listed |= !array || map->max_entries == 1;
+	s.listed |= !array || (map->max_entries == 1 && !s.by_cpu);
 	tag = object_tag(o, name, "help:");
 	s.help = tag ? xstrdup(tag) : NULL;
 	tag = object_tag(o, name, "metric:");

@@ -29,6 +29,7 @@ static const struct meaning meanings[] = {
 	{"netns_t", FMT_NUMBER, UNIT_COUNT, true, false, 0},
 	{"tgid_t", FMT_NUMBER, UNIT_COUNT, true, false, 0},
 	{"ifindex_t", FMT_NUMBER, UNIT_COUNT, true, false, 0},
+	{"irq_t", FMT_NUMBER, UNIT_COUNT, true, false, 0},
 	{"cgroupid_t", FMT_NUMBER, UNIT_COUNT, true, false, 0},
 	{"comm_t", FMT_CHARS, UNIT_COUNT, true, false, 16},
 	{"flag_t", FMT_FLAG, UNIT_COUNT, true, false, 0},

@@ -43,6 +43,8 @@ bool layout_members(struct layout *l, u32 id, const char *label);
 bool is_internal(const struct btf *btf, const struct btf_type *t);
 /* Whether the key of an array is no label. */
 bool is_place(const struct btf *btf, u32 key, u32 value);
+/* The label that stands behind the key where each CPU's copy is a row. */
+void layout_cpu(struct layout *l, u32 key);
 bool layout_key(struct layout *l, u32 id, bool array);
 bool layout_value(struct layout *l, u32 id);
 bool layout_config(struct layout *l, u32 id);

@@ -33,6 +33,7 @@ struct walk {
 	unsigned int cpus; /* copies of each value; 1: not per CPU */
 	u32 stride;	   /* bytes from one copy to the next */
 	u8 *keys, *values;
+	u8 *key; /* of the row at hand, and its CPU */
 	u64 rows;
 };
 
@@ -42,29 +43,48 @@ static bool is_percpu(u32 type)
 	       type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
 }
 
-static void give_row(struct walk *w, const u8 *key, u8 *value)
+static void give_row(struct walk *w, const u8 *value)
 {
-	struct row row = {.part = {key, value}};
+	struct row row = {.part = {w->key, value}};
 
-	for (unsigned int cpu = 1; cpu < w->cpus; cpu++)
-		value_merge(w->schema, value, value + cpu * w->stride);
 	if (!w->schema->listed && row_is_zero(w->schema, &row))
 		return;
 	w->rows++;
 	w->fn(w->arg, &row);
 }
 
+static void give_copy(struct walk *w, const u8 *key, const u8 *value, u32 cpu)
+{
+	const struct schema *s = w->schema;
+
+	if (s->vacant && !load_number(value, 8))
+		return;
+	memcpy(w->key + w->map->key_size, &cpu, sizeof(cpu));
+	for (u32 i = 0; i < s->parts; i++) {
+		memcpy(w->key, s->parts == 1 ? key : (u8 *)&i, w->map->key_size);
+		give_row(w, value + (size_t)i * s->size[PART_VALUE]);
+	}
+}
+
+/* Adds the other CPUs' copies to the first. */
+static void merge_copies(struct walk *w, u8 *value)
+{
+	const struct schema *s = w->schema;
+
+	for (u32 i = 0; i < s->parts; i++, value += s->size[PART_VALUE])
+		for (unsigned int cpu = 1; cpu < w->cpus; cpu++)
+			value_merge(s, value, value + (size_t)cpu * w->stride);
+}
+
 static void give(struct walk *w, const u8 *key, u8 *value)
 {
-	u32 size = w->schema->size[PART_VALUE];
-
-	if (w->schema->vacant && !load_number(value, 8))
+	if (!w->schema->by_cpu) {
+		merge_copies(w, value);
+		give_copy(w, key, value, 0);
 		return;
-	if (w->schema->parts == 1)
-		give_row(w, key, value);
-	else
-		for (u32 i = 0; i < w->schema->parts; i++)
-			give_row(w, (u8 *)&i, value + (size_t)i * size);
+	}
+	for (unsigned int cpu = 0; cpu < w->cpus; cpu++)
+		give_copy(w, key, value + (size_t)cpu * w->stride, cpu);
 }
 
 static void cannot(const struct walk *w, int err)
@@ -153,7 +173,7 @@ static bool walk_batches(struct walk *w)
 	/* A hash gives a number as cursor, a trie a key. */
 	u8 *cursor = xcalloc(1, w->map->key_size + sizeof(u32));
 	/* Keys come and go, but more than this is not one reading of one map. */
-	u64 limit = 4ULL * w->map->max_entries + 64;
+	u64 limit = 4ULL * w->map->max_entries * w->cpus + 64;
 	bool first = true;
 	int err = 0;
 
@@ -199,7 +219,7 @@ void pinned_walk(struct source *source, struct probe *probe, struct schema *sche
 {
 	const struct pinned_map *map = pinned_map(probe, schema);
 	int cpus = libbpf_num_possible_cpus();
-	struct walk w = {probe, schema, map, fn, arg, 1, map->value_size, NULL, NULL, 0};
+	struct walk w = {probe, schema, map, fn, arg, 1, map->value_size, NULL, NULL, NULL, 0};
 
 	(void)source;
 	if (is_percpu(map->type) && cpus < 1)
@@ -208,6 +228,7 @@ void pinned_walk(struct source *source, struct probe *probe, struct schema *sche
 		w.cpus = cpus;
 		w.stride = (map->value_size + 7) / 8 * 8;
 	}
+	w.key = xmalloc(map->key_size + sizeof(u32));
 	if (map->type == BPF_MAP_TYPE_PERCPU_ARRAY ||
 	    (map->type == BPF_MAP_TYPE_ARRAY && !schema->vacant)) {
 		allocate(&w, 1);
@@ -215,6 +236,7 @@ void pinned_walk(struct source *source, struct probe *probe, struct schema *sche
 	} else {
 		walk_others(&w);
 	}
+	free(w.key);
 	free(w.keys);
 	free(w.values);
 }

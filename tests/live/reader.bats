@@ -53,6 +53,13 @@ dump() {
 	dump | head -1 | jq -e '.probes[0].recursion_misses.touch | . == null or . >= 0'
 }
 
+@test "by_cpu: each CPU is a row, those without numbers are none" {
+	dump --map moved >moved
+	jq -e -s --argjson cpus "$CPUS" '(.[0].probes[0].maps.moved | .key == ["cpu", "way"] and .labels.cpu == "number")
+		and (map(select(.type == "row") | [.labels.cpu, .labels.way, .packets]) | sort)
+			== ([range(1; $cpus) | [., "in", .]] + [[$cpus - 1, "out", 1]] | sort)' moved
+}
+
 @test "dump adds up per-CPU histograms over all possible CPUs" {
 	dump | holds 'select(.map == "latency" and .labels.role == "client") |
 		.count == 2 * '"$CPUS"' + 1 and .sum_ns == 2000 * '"$CPUS"' + 5000 and

@@ -1,0 +1,105 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# irq against the kernel's own counts and its own tracer:
+#
+#    processor 0                          processor 1
+#    (whatever else this machine does)    traffic client --- lo --- traffic server
+#                                         dd past the page cache
+#
+# Other work goes on meanwhile, so what is counted between two dumps is held against what happened
+# at least (between two readings within them) and at most (between two readings around them).
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	load irq.bash
+	((EUID == 0)) || skip "needs root to load probes"
+	(($(nproc) > 1)) || skip "needs two processors"
+	need_traffic
+	[[ ! -d $TRACERS ]] || tracer_start first
+	probe_load irq
+	[[ ! -d $TRACERS ]] || tracer_start last
+}
+
+teardown_file() {
+	load irq.bash
+	tracer_stop first
+	tracer_stop last
+	probe_unload irq
+}
+
+setup() {
+	load irq.bash
+	cd "$BATS_TEST_TMPDIR" || return
+}
+
+teardown() {
+	traffic_stop
+	pinscope set irq paused=off min_latency=0
+}
+
+@test "each delay and time lies between what the kernel's tracer saw before and after the probe" {
+	[[ -d $TRACERS ]] || skip "no tracer in this kernel"
+	dump >/dev/null
+	mark 0
+	rows before >dumps
+	mark 1
+	load_on 1
+	mark 2
+	rows after >>dumps
+	mark 3
+	echo 0 | tee "$TRACERS"/pinscope-{first,last}/tracing_on
+	{ traced first && traced last; } | sort -s -k1,1n -k2,2 >records
+	awk -f "$HERE/irq.awk" dumps records >wrong
+	tracer_stop first
+	tracer_stop last
+	[[ ! -s wrong ]] || { cat wrong && false; }
+}
+
+@test "softirqs and calls of handlers are as many as the kernel counts, on each processor" {
+	against_kernel counts load_on 1
+	# One for each request and answer at least, and one for each two blocks read.
+	(($(counted 1 net_rx) >= 200 && $(counted "" "^[0-9]") >= 30))
+}
+
+@test "the load moves to the other processor, and its softirqs with it" {
+	against_kernel counts load_on 0
+	(($(counted 0 net_rx) >= 200 && $(counted 1 net_rx) <= 20))
+}
+
+@test "paused, or under min_latency, nothing is counted" {
+	pinscope set irq paused=on
+	nothing_new read_blocks 10
+	pinscope set irq paused=off min_latency=1h
+	nothing_new read_blocks 10
+}
+
+# bats test_tags=peer
+@test "hardirqs counts as many calls of each handler" {
+	command -v hardirqs >/dev/null || skip "hardirqs (package libbpf-tools) is not here"
+	bracketed hardirqs -C
+	as_many < <(awk '$2 ~ /^[0-9]+$/ { print $1, $2 }' hardirqs)
+}
+
+# bats test_tags=peer
+@test "softirqs counts as many runs of each vector" {
+	command -v softirqs >/dev/null || skip "softirqs (package libbpf-tools) is not here"
+	bracketed softirqs -d
+	as_many < <(awk '$1 == "softirq" { name = $3 } $2 == "->" { n[name] += $5 }
+		END { for (name in n) print name, n[name] }' softirqs)
+}
+
+@test "handlers without a row are counted under rest, and the totals stay right" {
+	talk() {
+		load_on 1
+		echo "# (for another handler to run)" >&3
+	}
+	probe_unload irq
+	probe_load irq --map-entries irqs=1
+	kernel_counts >first
+	against_kernel calls talk
+	ran_two first || skip "no processor ran two handlers"
+	dump | jq -es '(map(select(.map == "losses" and .labels.reason == "table_full"))[0].count) as $lost
+		| (map(select(.map == "rest").time.count) | add) as $rest | $lost == $rest and $rest > 0'
+}
