@@ -115,11 +115,17 @@ struct sock {
 
 struct inet_connection_sock {
 	u8 icsk_ca_state : 5;
+	u8 icsk_backoff;
 };
 
 struct tcp_sock {
 	u32 rcv_nxt;
 	u32 copied_seq;
+	u32 rcv_wnd;
+	u32 snd_wnd;
+	u32 window_clamp;
+	u32 rcv_ssthresh;
+	u64 delivered_mstamp;
 	u32 total_retrans;
 };
 

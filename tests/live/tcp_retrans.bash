@@ -3,49 +3,9 @@
 #
 # Lost packets between namespaces a and b; what tcp_retrans and the kernel's counters say of them.
 
-HERE=${BATS_TEST_DIRNAME:-$(dirname "${BASH_SOURCE[0]}")}
-for helper in traffic net assert pinscope; do
-	# shellcheck source=/dev/null
-	. "$HERE/$helper.bash"
-done
-
-dump() {
-	"$READER" dump --json tcp_retrans
-}
-
-# kernel: its counters in both namespaces.
-kernel() {
-	jq -n --argjson a "$(on a nstat -asz -j)" --argjson b "$(on b nstat -asz -j)" \
-		'{($ENV.NETNS_a): $a.kernel, ($ENV.NETNS_b): $b.kernel}'
-}
-
-# still NAMESPACE: no connection there is open or about to end.
-still() {
-	[[ -z $(on "$1" ss -Htn state connected exclude time-wait) ]]
-}
-
-# begin: what is judged begins here.
-begin() {
-	kernel >"$BATS_FILE_TMPDIR/kernel"
-	dump >"$BATS_FILE_TMPDIR/before"
-}
-
-# judge FILTER: its results, and those of `agree` in tcp_retrans.jq, are sentences about what is wrong.
-judge() {
-	local wrong
-	wait_for still a && wait_for still b || return
-	dump >"$BATS_FILE_TMPDIR/now" || return
-	wrong=$("$READER" diff --json "$BATS_FILE_TMPDIR/before" "$BATS_FILE_TMPDIR/now" |
-		jq -nr -L "$HERE" --slurpfile was "$BATS_FILE_TMPDIR/kernel" --argjson is "$(kernel)" '
-			include "tcp_retrans";
-			[inputs] | summary as $seen | counted($was[0]; $is) as $kernel
-			| $seen | agree($kernel), ('"$1"')') || return
-	[[ -z $wrong ]] || {
-		printf '%s\n' "$wrong"
-		"$READER" diff --map remotes "$BATS_FILE_TMPDIR/before" "$BATS_FILE_TMPDIR/now"
-	} >&2
-	[[ -z $wrong ]]
-}
+PROBE=tcp_retrans
+# shellcheck source=tests/live/counters.bash
+. "${BATS_TEST_DIRNAME:-$(dirname "${BASH_SOURCE[0]}")}/counters.bash"
 
 # segments CAUSE: how many up to now.
 segments() {

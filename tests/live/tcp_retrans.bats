@@ -49,30 +49,34 @@ teardown() {
 		expect("synack"; 2; .causes.synack.segments)'
 }
 
+# Where a machine is busy some retransmissions are for nothing, so those that must be are the least.
+
+# as_late CAUSE: the last that is needed comes as late as the answer, at which it arrives.
+as_late() {
+	echo "(\$ENV.LATENCY | tonumber) as \$latency
+		| between(\"longest\"; \$latency - 100000000; \$latency; .causes.$1.delay.max_ns)"
+}
+
 @test "the last segment lost: a tail loss probe, as late as the answer" {
 	drop b ingress 64 drop random determ pass 2
 	ask_both ""
-	judge 'lossless, expect("tlp"; 2; .causes.tlp | .segments), expect("times"; 2; .causes.tlp.delay.count),
-		expect("all"; 2; [.causes[].segments] | add), expect("rows"; [1, 1]; [.remotes[] | select(.tlp > 0).tlp]),
-		expect("to"; [$ENV.ADDR2, $ENV.ADDR2_6]; [.remotes[] | select(.tlp > 0).remote] | sort),
-		($ENV.LATENCY | tonumber) as $latency | between("longest"; $latency - 50000000; $latency; .causes.tlp.delay.max_ns)'
+	judge 'lossless, between("tlp"; 2; 4; .causes.tlp.segments), expect("times"; .causes.tlp.segments; .causes.tlp.delay.count),
+		expect("to"; [$ENV.ADDR2, $ENV.ADDR2_6]; [.remotes | at($ENV.NETNS_a; .tlp > 0).remote] | sort),
+		'"$(as_late tlp)"
 }
 
 @test "that lost too: the timer, twice, its time since the first transmission" {
 	drop b ingress 64 drop random determ pass 4
 	ask_both ""
-	judge 'lossless, expect("tlp"; 2; .causes.tlp.segments), expect("rto"; 4; .causes.rto.segments),
-		expect("times"; 4; .causes.rto.delay.count), expect("all"; 6; [.causes[].segments] | add),
-		expect("below 400 ms"; 0; [.causes.rto.delay.slots[] | select(.[0] < 400000000)[1]] | add // 0),
-		($ENV.LATENCY | tonumber) as $latency | between("longest"; $latency - 50000000; $latency; .causes.rto.delay.max_ns)'
+	judge 'lossless, between("tlp"; 2; 4; .causes.tlp.segments), between("rto"; 4; 6; .causes.rto.segments),
+		expect("times"; .causes.rto.segments; .causes.rto.delay.count), '"$(as_late rto)"
 }
 
 @test "one of eight lost: a fast retransmission, a round trip of 20 ms later" {
 	net_shape b netem delay 20ms
 	drop b ingress 1000 pass random determ drop 5
 	ask_both "--request 8000 --pieces 8"
-	judge 'lossless, expect("fast"; 2; .causes.fast.segments), expect("all"; 2; [.causes[].segments] | add),
-		expect("times"; 2; .causes.fast.delay.count),
+	judge 'lossless, between("fast"; 2; 4; .causes.fast.segments), expect("times"; .causes.fast.segments; .causes.fast.delay.count),
 		($ENV.LATENCY | tonumber) as $latency | between("longest"; 20000000; $latency - 20000000; .causes.fast.delay.max_ns)'
 }
 
@@ -92,7 +96,7 @@ teardown() {
 	drop b ingress 64 drop random determ pass 2
 	drop a egress 64 pass random determ drop 2
 	ask_both ""
-	judge 'lossless, expect("tlp, failed, rto"; [2, 2, 2]; at($ENV.NETNS_a) | [.tlp, .failed, .rto]),
+	judge 'lossless, between("failed"; 2; 3; .causes.tlp.failed), between("rto"; 2; 4; .causes.rto.segments),
 		(.causes[] | expect("times"; .segments - .failed; .delay.count))'
 }
 
@@ -110,17 +114,18 @@ handshakes_lose() {
 
 @test "lost SYNs come again after a second" {
 	handshakes_lose a a syn-sent
-	judge 'lossless, expect("syn"; 2; .causes.syn.segments), expect("all"; 2; [.causes[].segments] | add),
-		expect("to"; [$ENV.ADDR2, $ENV.ADDR2_6]; [.remotes[] | select(.syn > 0).remote] | sort),
-		between("a second"; 900000000; 1500000000; .causes.syn.delay | .sum_ns / .count)'
+	judge 'lossless, between("syn"; 2; 16; .causes.syn.segments),
+		expect("to"; [$ENV.ADDR2, $ENV.ADDR2_6]; [.remotes | at($ENV.NETNS_a; .syn > 0).remote] | sort),
+		expect("times"; .causes.syn.segments; .causes.syn.delay.count),
+		between("soonest"; 1000000000; 1300000000; .causes.syn.delay.slots[0][0])'
 }
 
 @test "lost SYN-ACKs come again after a second" {
 	handshakes_lose b b syn-recv
-	judge 'lossless, between("synack"; 2; 4; .causes.synack.segments),
-		expect("to"; [$ENV.ADDR1, $ENV.ADDR1_6]; [.remotes[] | select(.synack > 0).remote] | sort),
+	judge 'lossless, between("synack"; 2; 16; .causes.synack.segments),
+		expect("to"; [$ENV.ADDR1, $ENV.ADDR1_6]; [.remotes | at($ENV.NETNS_b; .synack > 0).remote] | sort),
 		expect("times"; .causes.synack.segments; .causes.synack.delay.count),
-		between("a second"; 900000000; 1500000000; .causes.synack.delay | .sum_ns / .count)'
+		between("soonest"; 1000000000; 1300000000; .causes.synack.delay.slots[0][0])'
 }
 
 @test "random loss, reordering and duplicates: every cause is what the kernel counts" {
@@ -171,7 +176,7 @@ handshakes_lose() {
 	on a ss -K state syn-sent >/dev/null
 	served dial
 	tc -n "$NET_ID-a" qdisc del dev lo root
-	judge 'expect("rows"; 8; .remotes | length), expect("rest"; .losses.table_full; .rest.syn),
-		expect("rows and rest"; 12; .rest.syn + ([.remotes[].syn] | add)), between("rest"; 8; 12; .rest.syn)'
+	judge 'expect("rows"; 4; [.remotes[] | select(.remote | startswith("127.0.1."))] | length),
+		between("rest"; 8; 64; .rest.syn), expect("without a row"; .rest.syn; .losses.table_full)'
 	assert_eq "lines of text" 9 "$(wc -l <"$(pin_root)/tcp_retrans/remotes")"
 }
