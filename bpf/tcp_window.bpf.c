@@ -43,9 +43,10 @@ struct config config CONFIG = {
 
 /* Of a connection whose window is closed or clamped now. */
 struct state {
-	u64 closed; /* since when; 0: it is not */
+	u64 closed;	  /* since when; 0: it is not */
+	struct conn conn; /* which its socket has forgotten when it is destroyed */
 	bool clamped;
-	u8 pad[7];
+	u8 pad[3];
 };
 
 struct stats {
@@ -107,17 +108,16 @@ static __always_inline struct stats *rest_stats(void)
 	return found ? &found->others : NULL;
 }
 
-static __noinline struct stats *conn_stats(struct sock *sk)
+static __noinline struct stats *conn_stats(const struct conn *conn)
 {
 	struct stats none = {}, *stats;
-	struct conn conn = {};
+	struct conn key = *conn;
 
-	conn_read(&conn, sk);
-	stats = bpf_map_lookup_elem(&conns, &conn);
+	stats = bpf_map_lookup_elem(&conns, &key);
 	if (stats)
 		return stats;
-	bpf_map_update_elem(&conns, &conn, &none, BPF_NOEXIST);
-	stats = bpf_map_lookup_elem(&conns, &conn);
+	bpf_map_update_elem(&conns, &key, &none, BPF_NOEXIST);
+	stats = bpf_map_lookup_elem(&conns, &key);
 	return stats ?: rest_stats();
 }
 
@@ -128,25 +128,31 @@ static __always_inline struct durations *durations_here(void)
 	return bpf_map_lookup_elem(&durations, &key);
 }
 
-static __always_inline struct state *state_get(u64 key)
+static __always_inline struct state *state_get(struct sock *sk)
 {
+	u64 key = (u64)sk;
+
 	return bpf_map_lookup_elem(&states, &key);
 }
 
-static __always_inline struct state *state_make(u64 key)
+static __always_inline struct state *state_make(struct sock *sk)
 {
 	struct state state = {};
+	u64 key = (u64)sk;
 
+	conn_read(&state.conn, sk);
 	if (bpf_map_update_elem(&states, &key, &state, BPF_NOEXIST)) {
 		LOSE(no_memory);
 		return NULL;
 	}
 	__sync_fetch_and_add(&narrow, 1);
-	return state_get(key);
+	return state_get(sk);
 }
 
-static __always_inline void state_drop(u64 key)
+static __always_inline void state_drop(struct sock *sk)
 {
+	u64 key = (u64)sk;
+
 	if (!bpf_map_delete_elem(&states, &key))
 		__sync_fetch_and_add(&narrow, -1);
 }
@@ -173,18 +179,18 @@ static __always_inline void open_window(struct stats *stats, struct state *state
 /* Our window is what it is now: so far it was what its state says, or wide where there is none. */
 static __noinline int window_is(struct sock *sk, bool closed, bool clamped)
 {
-	struct state *state = state_get((u64)sk);
+	struct state *state = state_get(sk);
 	struct stats *stats;
 
 	if (!state) {
 		if (!(closed || clamped) || !filter_socket(&config.filter, sk))
 			return 0;
-		state = state_make((u64)sk);
+		state = state_make(sk);
 	}
 	if (!state)
 		return 0;
 	if (closed != !!state->closed || (clamped && !state->clamped)) {
-		stats = conn_stats(sk);
+		stats = conn_stats(&state->conn);
 		if (closed && !state->closed)
 			close_window(stats, state);
 		else if (!closed && state->closed)
@@ -194,7 +200,7 @@ static __noinline int window_is(struct sock *sk, bool closed, bool clamped)
 	}
 	state->clamped = clamped;
 	if (!closed && !clamped)
-		state_drop((u64)sk);
+		state_drop(sk);
 	return 0;
 }
 
@@ -219,13 +225,15 @@ int BPF_PROG(probe_sent, struct sock *sk)
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
 	struct inet_connection_sock *icsk = (struct inet_connection_sock *)sk;
 	struct durations *all = durations_here();
+	struct conn conn = {};
 	struct stats *stats;
 	u64 since, now;
 
 	/* With an open window it sends data, which was less than it liked to send. */
 	if (!tcp || !all || tcp->snd_wnd || !filter_socket(&config.filter, sk))
 		return 0;
-	stats = conn_stats(sk);
+	conn_read(&conn, sk);
+	stats = conn_stats(&conn);
 	if (stats) {
 		__sync_fetch_and_add(&stats->probes, 1);
 		if (!BPF_CORE_READ(icsk, icsk_backoff)) /* the first of them */

@@ -20,12 +20,16 @@ think_over() {
 		--requests 2 --pipeline 2 "$@"
 }
 
-# seen FIELD COMPARISON NAMESPACE: some row there has that.
+# seen NAMESPACE FILTER...: there is a row of such a connection.
 seen() {
-	[[ -n $("$READER" dump --tsv --map conns --filter "netns = $(netns_of "$2")" --filter "$1" "$PROBE" | sed 1d) ]]
+	local filters=(--filter "netns = $(netns_of "$1")") filter
+	for filter in "${@:2}"; do
+		filters+=(--filter "$filter")
+	done
+	[[ -n $("$READER" dump --tsv --map conns "${filters[@]}" "$PROBE" | sed 1d) ]]
 }
 
 # rcv_ssthresh PORT: as ss has it, of the connection with that port in b.
 rcv_ssthresh() {
-	on b ss -Htin sport = ":$1" state established | grep -o 'rcv_ssthresh:[0-9]*' | cut -d: -f2
+	on b ss -Htin state established sport = ":$1" | grep -o 'rcv_ssthresh:[0-9]*' | cut -d: -f2
 }
