@@ -59,6 +59,17 @@ static __always_inline void text_end(struct seq_file *seq, const ipaddr_t *addr,
 		BPF_SEQ_PRINTF(seq, "[%pI6]:%u ", copy.addr, port);
 }
 
+/* The same without a port and the blank. */
+static __always_inline void text_addr(struct seq_file *seq, const ipaddr_t *addr)
+{
+	ipaddr_t copy = *addr;
+
+	if (is_v4(&copy))
+		BPF_SEQ_PRINTF(seq, "%pI4", copy.addr + 12);
+	else
+		BPF_SEQ_PRINTF(seq, "%pI6", copy.addr);
+}
+
 /* count mean max */
 static __always_inline void text_latency(struct seq_file *seq, const struct minihist *hist)
 {

@@ -41,6 +41,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_HASH = 5,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_QUEUE = 22,
 	BPF_MAP_TYPE_SK_STORAGE = 24,
 	BPF_MAP_TYPE_RINGBUF = 27,
@@ -112,13 +113,38 @@ struct sock {
 	struct sk_buff_head sk_receive_queue;
 };
 
+struct inet_connection_sock {
+	u8 icsk_ca_state : 5;
+	u8 icsk_backoff;
+};
+
 struct tcp_sock {
 	u32 rcv_nxt;
 	u32 copied_seq;
+	u32 rcv_wnd;
+	u32 snd_wnd;
+	u32 window_clamp;
+	u32 rcv_ssthresh;
+	u64 delivered_mstamp;
+	u32 total_retrans;
 };
 
 struct sk_buff {
 	unsigned int len;
+	u64 skb_mstamp_ns;
+	char cb[48];
+};
+
+struct tcp_skb_cb {
+	u32 seq;
+	u8 tcp_flags; /* wider since 6.15; what is used is in its low byte */
+	u8 sacked;
+};
+
+struct request_sock;
+
+struct tcp_request_sock {
+	u64 snt_synack;
 };
 
 struct ipv6_pinfo {
@@ -155,3 +181,10 @@ struct bpf_map {
 #define TCP_SYN_SENT	2
 #define TCP_SYN_RECV	3
 #define TCP_CLOSE_WAIT	8
+
+/* include/net/tcp.h */
+#define TCPHDR_SYN	   0x02
+#define TCPCB_EVER_RETRANS 0x80
+
+/* include/uapi/linux/tcp.h */
+#define TCP_CA_Loss 4

@@ -27,6 +27,7 @@
 /* Where Linux puts the time stamp: behind two NOPs; in a SYN, behind MSS and SACK. */
 #define STAMP	     4
 #define STAMP_IN_SYN 8
+#define BEHIND_STAMP 12
 
 struct packet {
 	struct iphdr ip;
@@ -206,4 +207,31 @@ void mirror_put(void)
 	packet.tcp.psh = 1;
 	packet.ip.tot_len = htons(sizeof(packet.ip) + packet.tcp.doff * 4 + MESSAGE);
 	put(&packet);
+}
+
+/* Puts a segment without data that acknowledges all before `ack`, with so many words of options. */
+static void put_ack(unsigned int ack, int options)
+{
+	packet.tcp.ack_seq = htonl(ack);
+	packet.tcp.doff = 5 + options;
+	packet.ip.tot_len = htons(sizeof(packet.ip) + packet.tcp.doff * 4);
+	put(&packet);
+}
+
+void mirror_lose(int messages)
+{
+	unsigned int *sack = (void *)(packet.rest + BEHIND_STAMP);
+	unsigned int lost, next;
+
+	mirror_take();
+	lost = ntohl(packet.tcp.ack_seq) - MESSAGE;
+	while (--messages)
+		mirror_take();
+	next = ntohl(packet.tcp.ack_seq);
+	sack[0] = htonl(0x01010000 | 5 << 8 | 10); /* two NOPs, SACK of ten bytes */
+	sack[1] = htonl(lost + MESSAGE);
+	sack[2] = htonl(next);
+	put_ack(lost, 3 + 3);
+	mirror_take();
+	put_ack(next, 3);
 }

@@ -10,8 +10,9 @@
 
 #include "ops.h"
 
-#define PAGE  4096
-#define PAGES 128
+#define PAGE	 4096
+#define PAGES	 128
+#define MESSAGES 5 /* of which the first is lost: enough others to show it */
 
 static pid_t child;
 static int fd = -1;
@@ -142,6 +143,16 @@ static void server_connection(void)
 	tcp_close(fd);
 }
 
+/* In a new connection each time: losses make the congestion window small. */
+static void retransmission(void)
+{
+	fd = mirror_connect();
+	for (int i = 0; i < MESSAGES; i++)
+		transmit(fd);
+	mirror_lose(MESSAGES);
+	tcp_close(fd);
+}
+
 /* A look at data that stays: the cheapest way to one run of a hook on a socket. */
 
 static void peek_begin(void)
@@ -236,6 +247,8 @@ const struct op ops[] = {
 	 client_connection, mirror_end},
 	{"server_connection", "the same, only the end that accepts", 40, mirror_begin, nothing,
 	 server_connection, mirror_end},
+	{"retransmission", "connect, five messages of which one is lost, close", 24, mirror_begin,
+	 nothing, retransmission, mirror_end},
 	{"peek", "a look at a received byte", 256, peek_begin, nothing, peek, one_side_end},
 	{"pingpong", "a byte there and back through pipes", 128, pingpong_begin, nothing, pingpong,
 	 stop},

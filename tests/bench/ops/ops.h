@@ -30,7 +30,8 @@ int receive(int fd);	 /* 0 at the end of the stream */
 /* mirror.c: one end in the kernel, the other in this process */
 void mirror_begin(void);
 void mirror_end(void);
-int mirror_connect(void); /* the kernel's end calls */
-int mirror_accept(void);  /* the kernel's end is called */
-void mirror_take(void);	  /* receive a message at the far end */
-void mirror_put(void);	  /* send one there, which acknowledges that */
+int mirror_connect(void);	/* the kernel's end calls */
+int mirror_accept(void);	/* the kernel's end is called */
+void mirror_take(void);		/* receive a message at the far end */
+void mirror_put(void);		/* send one there, which acknowledges that */
+void mirror_lose(int messages); /* receive so many but the first, and that when it comes again */

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What a probe counted in an interval (the lines of `diff --json`), against the kernel's counters.
+# Every judgement is a stream of sentences: what was expected, what came. None: all is well.
+
+def expect($what; $want; $got): select($want != $got) | "\($what): expected \($want), got \($got)";
+
+def between($what; $least; $most; $got):
+	select(($got | type) != "number" or $got < $least or $most < $got)
+	| "\($what): expected \($least)..\($most), got \($got)";
+
+def rows($map): map(select(.map == $map and .type == "row") | .labels + .);
+
+# Of a map whose label is NAME, each row under what its label says.
+def by($map; $name): rows($map) | map({(.[$name]): .}) | add;
+
+def losses: by("losses"; "reason") | map_values(.count);
+
+def lossless: expect("losses"; 0; .losses | add);
+
+def at($netns; which): .[] | select(.netns == ($netns | tonumber)) | select(which);
+
+# Of rows, the sum of each of these fields.
+def sums($fields): . as $rows | [$fields[] | {(.): ([$rows[][.]] | add // 0)}] | add;
+
+# The kernel's counters by namespace, since then; and of both together.
+def counted($was; $is): $is | with_entries(.key as $netns | .value |= with_entries(.value -= ($was[$netns][.key] // 0)));
+
+def together: [.[] | to_entries[]] | group_by(.key) | map({key: .[0].key, value: (map(.value) | add)}) | from_entries;

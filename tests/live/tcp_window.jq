@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What tcp_window counted, against the kernel's counters.
+
+include "counters";
+
+def add_stats: sums(["closed", "clamped", "peer_closed", "probes", "closed_time_ns"]);
+
+def summary: {durations: by("durations"; "window"), conns: rows("conns"), rest: (rows("rest") | add_stats), losses: losses};
+
+def like_kernel($who; $k):
+	expect("\($who): ToZeroWindowAdv"; $k.TcpExtTCPToZeroWindowAdv; .closed),
+	expect("\($who): WinProbe"; $k.TcpExtTCPWinProbe; .probes);
+
+# The kernel counts what rode on data, too: in no test here does a zero window.
+def agree($kernel):
+	. as $seen
+	| (([.conns[], .rest] | add_stats)
+		| like_kernel("all"; $kernel | together),
+		  expect("all that was closed"; .closed; $seen.durations.closed.count),
+		  expect("time closed"; .closed_time_ns; $seen.durations.closed.sum_ns),
+		  expect("all probes"; .probes; $seen.durations.probed.count)),
+	  (select([.rest[]] | add == 0)
+		| ($ENV.NETNS_a, $ENV.NETNS_b) as $netns
+		| [.conns | at($netns; true)] | add_stats | like_kernel($netns; $kernel[$netns]));
+
+# Each of our windows was opened again before its connection ended.
+def reopened($kernel): expect("FromZeroWindowAdv"; $kernel | together.TcpExtTCPFromZeroWindowAdv; .durations.closed.count);
