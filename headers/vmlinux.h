@@ -110,11 +110,23 @@ struct sk_buff_head {
 struct sock {
 	struct sock_common __sk_common;
 	struct sk_buff_head sk_receive_queue;
+	int sk_err;
+	u16 sk_protocol;
+	struct socket *sk_socket;
 };
 
 struct tcp_sock {
 	u32 rcv_nxt;
 	u32 copied_seq;
+	u64 tcp_clock_cache;
+};
+
+struct request_sock {
+	struct sock_common __req_common;
+};
+
+struct tcp_request_sock {
+	u64 snt_synack;
 };
 
 struct sk_buff {
@@ -151,3 +163,14 @@ struct bpf_map {
 #define TCP_SYN_SENT	2
 #define TCP_SYN_RECV	3
 #define TCP_CLOSE_WAIT	8
+
+/* include/uapi/asm-generic/errno.h */
+#define EPERM	      1
+#define EACCES	      13
+#define EADDRINUSE    98
+#define EADDRNOTAVAIL 99
+#define ENETUNREACH   101
+#define ECONNRESET    104
+#define ETIMEDOUT     110
+#define ECONNREFUSED  111
+#define EHOSTUNREACH  113
