@@ -11,6 +11,7 @@
  *   tcp_v4_connect, tcp_v6_connect   the attempt, in its process; at once failed or SYN sent
  *   inet_sock_set_state              how it ended, and why (sk_err); the end of a passive one
  *   inet_csk_complete_hashdance      a passive one, whose request knows when it began
+ *   __inet_csk_reqsk_queue_drop      a request that is over: done, given up or reset
  *   security_sock_graft              accept()
  *   tcp_destroy_sock                 never accepted
  *   tcp_retransmit_skb, tcp_retransmit_synack
@@ -24,6 +25,10 @@
  * to the first write (TCP_FASTOPEN_CONNECT) begins at connect(). Before 6.10 a poller on another CPU
  * may take the error of a timeout just before it is looked at: then it is "aborted".
  * MPTCP is seen as its subflows.
+ *
+ * Variants, the better first (without the first, no timed_out and reset of servers):
+ * variant requests   -DREQUESTS
+ * variant default
  */
 #include "pinscope.bpf.h"
 #include "hist.bpf.h"
@@ -60,9 +65,18 @@ enum outcome {
 	count_t other;                                                                             \
 	count_t syn_retransmits
 
+#ifdef REQUESTS
+#define REQUEST_COUNTS                                                                             \
+	count_t timed_out; /* the SYN-ACK was never answered, or the listener closed */            \
+	count_t reset;	   /* by RST or ICMP */
+#else
+#define REQUEST_COUNTS
+#endif
+
 #define SERVER_COUNTS                                                                              \
 	count_t established;                                                                       \
 	count_t accepted;                                                                          \
+	REQUEST_COUNTS                                                                             \
 	count_t synack_retransmits
 
 struct client_counts {
@@ -194,6 +208,16 @@ struct {
 	__type(key, u64);
 	__type(value, struct handshake);
 } handshakes SEC(".maps") INTERNAL;
+
+#ifdef REQUESTS
+/* The request that is becoming a connection on this CPU: it is dropped as well. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u64);
+} completing SEC(".maps") INTERNAL;
+#endif
 
 struct new_rows {
 	struct target_row target;
@@ -554,6 +578,58 @@ int BPF_PROG(state_changed, struct sock *sk, int from, int to)
 	return 0;
 }
 
+#ifdef REQUESTS
+static __always_inline void request_completing(struct request_sock *req)
+{
+	u32 key = 0;
+	u64 *which = bpf_map_lookup_elem(&completing, &key);
+
+	if (which)
+		*which = (u64)req;
+}
+
+static __always_inline bool request_completed(struct request_sock *req)
+{
+	u32 key = 0;
+	u64 *which = bpf_map_lookup_elem(&completing, &key);
+
+	if (!which || *which != (u64)req)
+		return false;
+	*which = 0;
+	return true;
+}
+
+SEC("fexit/__inet_csk_reqsk_queue_drop")
+PROTO("bool (struct sock *, struct request_sock *, bool)")
+int BPF_PROG(request_dropped, struct sock *sk, struct request_sock *req, bool timer, bool dropped)
+{
+	struct server_counts *counts;
+	struct listener_row *row;
+	struct conn conn = {};
+	u32 key = 0;
+
+	if (request_completed(req) || !dropped)
+		return 0;
+	conn_read(&conn, (struct sock *)req);
+	if (config.filter.active & FILTER_TASK || !filter_conn(&conn))
+		return 0;
+	counts = bpf_map_lookup_elem(&servers, &key);
+	row = listener_row(&conn);
+	if (timer) {
+		COUNT(counts, timed_out);
+		COUNT(row, timed_out);
+	} else {
+		COUNT(counts, reset);
+		COUNT(row, reset);
+	}
+	return 0;
+}
+#else
+static __always_inline void request_completing(struct request_sock *req)
+{
+}
+#endif
+
 SEC("fentry/inet_csk_complete_hashdance")
 PROTO("struct sock * (struct sock *, struct sock *, struct request_sock *, bool)")
 int BPF_PROG(request_done, struct sock *sk, struct sock *child, struct request_sock *req, bool own)
@@ -561,7 +637,10 @@ int BPF_PROG(request_done, struct sock *sk, struct sock *child, struct request_s
 	struct handshake handshake = {.role = ROLE_SERVER};
 	u64 us;
 
-	if (!own || (config.filter.active && !filter_socket(&config.filter, child)))
+	if (!own)
+		return 0;
+	request_completing(req);
+	if (config.filter.active && !filter_socket(&config.filter, child))
 		return 0;
 	us = BPF_CORE_READ((struct tcp_request_sock *)req, snt_synack);
 	if (!us)
