@@ -19,6 +19,10 @@
  * Times of the SYN and SYN-ACK are the kernel's own (tcp_clock_cache, snt_synack), so what
  * connect() does before it sends is not part of them.
  *
+ * Costs 2,798 instructions a connection on the client's side, 3,871 on the server's, 6,409 with
+ * both ends here; a port filter that rejects 996 and 1,453, paused 869 and 1,423 (6.1, docs/cost.md).
+ * 4.7 MiB of kernel memory.
+ *
  * Cannot see: when a handshake with a SYN cookie began (counted, without a time); who listens,
  * until it accepts, so with a filter on pid or cgroup servers have accepts only; requests
  * that never became a connection, except by their SYN-ACKs sent again. A connect deferred
@@ -43,7 +47,6 @@ enum outcome {
 	OUTCOME_ESTABLISHED,
 	OUTCOME_REFUSED,
 	OUTCOME_TIMED_OUT,
-	OUTCOME_RESET,
 	OUTCOME_UNREACHABLE,
 	OUTCOME_DENIED,
 	OUTCOME_NO_ADDRESS,
@@ -57,7 +60,6 @@ enum outcome {
 	count_t established;                                                                       \
 	count_t refused;     /* RST, or ICMP port unreachable */                                   \
 	count_t timed_out;   /* no answer */                                                       \
-	count_t reset;	     /* RST in answer to our own SYN-ACK (simultaneous open) */            \
 	count_t unreachable; /* network or host: no route, or ICMP */                              \
 	count_t denied;	     /* by a route or a filter of this host */                             \
 	count_t no_address;  /* no local address or port was left */                               \
@@ -378,8 +380,6 @@ static __always_inline u32 outcome_of(int error)
 		return OUTCOME_REFUSED;
 	case ETIMEDOUT:
 		return OUTCOME_TIMED_OUT;
-	case ECONNRESET:
-		return OUTCOME_RESET;
 	case ENETUNREACH:
 	case EHOSTUNREACH:
 		return OUTCOME_UNREACHABLE;

@@ -170,7 +170,6 @@ struct bpf_map {
 #define EADDRINUSE    98
 #define EADDRNOTAVAIL 99
 #define ENETUNREACH   101
-#define ECONNRESET    104
 #define ETIMEDOUT     110
 #define ECONNREFUSED  111
 #define EHOSTUNREACH  113
