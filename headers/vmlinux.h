@@ -111,6 +111,9 @@ struct sk_buff_head {
 struct sock {
 	struct sock_common __sk_common;
 	struct sk_buff_head sk_receive_queue;
+	int sk_err;
+	u16 sk_protocol;
+	struct socket *sk_socket;
 };
 
 struct inet_connection_sock {
@@ -127,6 +130,15 @@ struct tcp_sock {
 	u32 rcv_ssthresh;
 	u64 delivered_mstamp;
 	u32 total_retrans;
+	u64 tcp_clock_cache;
+};
+
+struct request_sock {
+	struct sock_common __req_common;
+};
+
+struct tcp_request_sock {
+	u64 snt_synack;
 };
 
 struct sk_buff {
@@ -139,12 +151,6 @@ struct tcp_skb_cb {
 	u32 seq;
 	u8 tcp_flags; /* wider since 6.15; what is used is in its low byte */
 	u8 sacked;
-};
-
-struct request_sock;
-
-struct tcp_request_sock {
-	u64 snt_synack;
 };
 
 struct ipv6_pinfo {
@@ -170,21 +176,30 @@ struct bpf_map {
 
 #pragma clang attribute pop
 
-#define AF_INET	 2
-#define AF_INET6 10
+#define AF_INET		   2
+#define AF_INET6	   10
 
-#define IPPROTO_TCP 6
-#define IPPROTO_UDP 17
+#define IPPROTO_TCP	   6
+#define IPPROTO_UDP	   17
 
 /* include/net/tcp_states.h; enum values there, but not in BTF on every kernel. */
-#define TCP_ESTABLISHED 1
-#define TCP_SYN_SENT	2
-#define TCP_SYN_RECV	3
-#define TCP_CLOSE_WAIT	8
+#define TCP_ESTABLISHED	   1
+#define TCP_SYN_SENT	   2
+#define TCP_SYN_RECV	   3
+#define TCP_CLOSE_WAIT	   8
 
 /* include/net/tcp.h */
 #define TCPHDR_SYN	   0x02
 #define TCPCB_EVER_RETRANS 0x80
 
 /* include/uapi/linux/tcp.h */
-#define TCP_CA_Loss 4
+#define TCP_CA_Loss	   4
+/* include/uapi/asm-generic/errno.h */
+#define EPERM		   1
+#define EACCES		   13
+#define EADDRINUSE	   98
+#define EADDRNOTAVAIL	   99
+#define ENETUNREACH	   101
+#define ETIMEDOUT	   110
+#define ECONNREFUSED	   111
+#define EHOSTUNREACH	   113
