@@ -49,7 +49,7 @@ saw_between() {
 
 # until_seen FILTER: is true of a look.
 until_seen() {
-	wait_for seen "$1"
+	wait_for -t 60 seen "$1"
 }
 
 seen() {
@@ -89,4 +89,13 @@ deaf() {
 
 hearing() {
 	tc -n "$NET_ID-$1" qdisc del dev ve0 clsact
+}
+
+# connecting NAMESPACE: a socket there is in SYN_SENT.
+connecting() {
+	on "$1" grep -q ' 02 ' /proc/net/tcp
+}
+
+not() {
+	! "$@"
 }

@@ -103,7 +103,7 @@ need_requests() {
 	serve server b "$ADDR2" --conns 2
 	deaf b
 	ask_meanwhile client a "$ADDR2:${PORT[server]}"
-	until_seen '.clients.attempts == 1'
+	wait_for connecting a
 	hearing b
 	served client
 	look
@@ -113,7 +113,7 @@ need_requests() {
 	begin
 	deaf a
 	ask_meanwhile client a "$ADDR2:${PORT[server]}"
-	until_seen '.clients.attempts == 1'
+	wait_for connecting a
 	hearing a
 	served client server
 	look
@@ -168,11 +168,12 @@ need_requests() {
 	serve server b "$ADDR2"
 	deaf a
 	knock_meanwhile client a "$ADDR2" "${PORT[server]}"
-	until_seen '.clients.attempts == 1'
+	wait_for connecting a
 	kill -9 "${SERVER[client]}"
+	wait_for not connecting a
+	hearing a # the next SYN-ACK meets no socket
 	until_seen '.clients.aborted == 1'
 	saw '.clients | del(.syn_retransmits)' '{"attempts":1,"aborted":1}'
-	hearing a # the next SYN-ACK meets no socket
 	need_requests
 	until_seen '.servers.reset == 1'
 	saw '.servers | del(.synack_retransmits)' '{"reset":1}'
