@@ -17,6 +17,7 @@
 
 #include "error.h"
 #include "pinned.h"
+#include "rows.h"
 #include "set.h"
 #include "util.h"
 
@@ -27,7 +28,7 @@
 struct walk {
 	const struct probe *probe;
 	const struct schema *schema;
-	const struct pinned_map *map;
+	struct pinned_map *map;
 	row_fn *fn;
 	void *arg;
 	unsigned int cpus; /* copies of each value; 1: not per CPU */
@@ -54,8 +55,9 @@ static void give_row(struct walk *w, const u8 *key, u8 *value)
 	w->fn(w->arg, &row);
 }
 
-static void give(struct walk *w, const u8 *key, u8 *value)
+static void give(void *walk, u8 *key, u8 *value)
 {
+	struct walk *w = walk;
 	u32 size = w->schema->size[PART_VALUE];
 
 	if (w->schema->vacant && !load_number(value, 8))
@@ -194,10 +196,39 @@ static void walk_others(struct walk *w)
 	walk_keys(w);
 }
 
+/* The rows as a program of the probe's own gives them; false when it has none. */
+static bool walk_view(struct walk *w)
+{
+	char *name = xasprintf("%s/%s", pin_root(), w->probe->name);
+	char *scan = xasprintf("%s/links/%s_scan", name, w->schema->name);
+	char *rows = xasprintf("%s/%s_rows", name, w->schema->name);
+	bool given;
+
+	if (!w->map->scanned)
+		rows_scan(scan);
+	w->map->scanned = true;
+	given = rows_read(rows, w->map->key_size, w->stride * w->cpus, give, w);
+	free(rows);
+	free(scan);
+	free(name);
+	return given;
+}
+
+static void walk_map(struct walk *w)
+{
+	if (w->map->type == BPF_MAP_TYPE_PERCPU_ARRAY ||
+	    (w->map->type == BPF_MAP_TYPE_ARRAY && !w->schema->vacant)) {
+		allocate(w, 1);
+		walk_array(w);
+	} else {
+		walk_others(w);
+	}
+}
+
 void pinned_walk(struct source *source, struct probe *probe, struct schema *schema, row_fn *fn,
 		 void *arg)
 {
-	const struct pinned_map *map = pinned_map(probe, schema);
+	struct pinned_map *map = pinned_map(probe, schema);
 	int cpus = libbpf_num_possible_cpus();
 	struct walk w = {probe, schema, map, fn, arg, 1, map->value_size, NULL, NULL, 0};
 
@@ -208,13 +239,8 @@ void pinned_walk(struct source *source, struct probe *probe, struct schema *sche
 		w.cpus = cpus;
 		w.stride = (map->value_size + 7) / 8 * 8;
 	}
-	if (map->type == BPF_MAP_TYPE_PERCPU_ARRAY ||
-	    (map->type == BPF_MAP_TYPE_ARRAY && !schema->vacant)) {
-		allocate(&w, 1);
-		walk_array(&w);
-	} else {
-		walk_others(&w);
-	}
+	if (!walk_view(&w))
+		walk_map(&w);
 	free(w.keys);
 	free(w.values);
 }
