@@ -347,10 +347,8 @@ static __noinline struct row *row_make(u64 owner, const struct conn *conn, u32 r
 {
 	struct row *row = slot_claim(&conns, &claims, owner);
 
-	if (!row || !conn) {
-		LOSE(table_full);
+	if (!row || !conn)
 		return NULL;
-	}
 	if (row->slot.owner)
 		rest_add(row->role, row_counters(row));
 	row->slot.owner = 0; /* who reads it now sees that it is changing */
@@ -359,6 +357,16 @@ static __noinline struct row *row_make(u64 owner, const struct conn *conn, u32 r
 	row->conn = *conn;
 	row->role = role;
 	row->first_seen_ns = bpf_ktime_get_ns();
+	return row;
+}
+
+/* Of a connection that begins; a scan tries again for those that are without. */
+static __always_inline struct row *row_new(struct tcp_sock *tcp, const struct conn *conn, u32 role)
+{
+	struct row *row = row_make((u64)tcp, conn, role);
+
+	if (!row)
+		LOSE(table_full);
 	return row;
 }
 
@@ -385,7 +393,7 @@ static __noinline int connecting(struct tcp_sock *tcp)
 	ends_load(&conn, tcp, false);
 	if (!filter_conn(&config.filter, &conn) || !filter_task(&config.filter))
 		return 0;
-	row = row_make((u64)tcp, &conn, ROLE_CLIENT);
+	row = row_new(tcp, &conn, ROLE_CLIENT);
 	if (!row)
 		return 0;
 	row_owner(row);
@@ -418,7 +426,7 @@ static __noinline int arrived(struct tcp_sock *tcp)
 	if (!counts(&conn))
 		return 0;
 	totals_add(ROLE_SERVER, REASON_NONE);
-	row = row_make((u64)tcp, &conn, ROLE_SERVER);
+	row = row_new(tcp, &conn, ROLE_SERVER);
 	if (!row)
 		return 0;
 	row->handshake = from_us(tcp->srtt_us) >> 3;
@@ -529,7 +537,7 @@ static __noinline int accepted(struct tcp_sock *tcp)
 	ends_load(&conn, tcp, false);
 	if (!filter_conn(&config.filter, &conn) || !filter_task(&config.filter))
 		return 0;
-	row = row_make((u64)tcp, &conn, ROLE_SERVER);
+	row = row_new(tcp, &conn, ROLE_SERVER);
 	if (!row)
 		return 0;
 	totals_add(ROLE_SERVER, REASON_NONE);
