@@ -16,7 +16,7 @@
  *                         older than the probe or were filtered out, and their owners
  *
  * bytes_sent counts retransmissions; bytes_received is what the application has read or
- * can. bytes_acked is as in ss(8): SYN and FIN count one each. A time, window or rate of 0 has
+ * can. bytes_acked is as in ss(8): a client's SYN and each FIN count one. A time, window or rate of 0 has
  * not been measured yet. handshake: of a client from SYN to ESTABLISHED, of a server from its
  * SYN-ACK to the answer; 0 if it was not seen. lifetime is since first_seen.
  *
@@ -24,7 +24,8 @@
  * with the socket open. reason is what ended it: local_fin and remote_fin, whoever sent the
  * first FIN; reset received; aborted here (closed with unread data, or linger 0), ...
  *
- * Cannot see: connections without an open file (the kernel's own) that are older than the
+ * Cannot see: how long a connection was limited by windows (the kernel counts that in jiffies, and
+ * their length is not in BTF); connections without an open file (the kernel's own) that are older than the
  * probe; who owned a connection that was older and closed before anybody looked; with a
  * filter on pid or cgroup, connections without a row in the rest. A reset sent while closing is not
  * in segs_out. Of fast open, the server's side has a row from the end of the handshake on.
@@ -757,6 +758,8 @@ int conns_text(struct bpf_iter__bpf_map_elem *ctx)
 	if (!row_now(&row, ctx->value))
 		return 0;
 	comm = text_comm(&row.comm);
+	if (!comm.name[0])
+		comm.name[0] = '-';
 	BPF_SEQ_PRINTF(seq, "%u ", row.conn.netns);
 	text_end(seq, &row.conn.local, row.conn.lport);
 	text_end(seq, &row.conn.remote, row.conn.rport);
