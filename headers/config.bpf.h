@@ -92,8 +92,25 @@ static __always_inline bool filter_holds(const struct socket_filter *filter, str
 	return !(active & FILTER_ADDR) || filter_addr_holds(&filter->addr, sk);
 }
 
-/* What can be told from the socket, in any context; either struct begins with what that needs. */
+/* The same, of a connection whose ends have been read. */
+static __always_inline bool filter_conn_holds(const struct socket_filter *filter,
+					      const struct conn *conn)
+{
+	u32 active = filter->active;
+
+	if (active & FILTER_PAUSED)
+		return false;
+	if (active & FILTER_PORT && filter->port != conn->lport && filter->port != conn->rport)
+		return false;
+	if (active & FILTER_NETNS && filter->netns != conn->netns)
+		return false;
+	return !(active & FILTER_ADDR) || prefix_holds(&filter->addr, &conn->local) ||
+	       prefix_holds(&filter->addr, &conn->remote);
+}
+
+/* What can be told in any context: either struct begins with what that needs. */
 #define filter_socket(filter, sk) filter_holds((const struct socket_filter *)(filter), sk)
+#define filter_conn(filter, conn) filter_conn_holds((const struct socket_filter *)(filter), conn)
 
 /* What can be told from the current process: only where that is the user of the socket. */
 static __always_inline bool filter_task(const struct filter *filter)

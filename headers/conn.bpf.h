@@ -26,18 +26,25 @@ static __always_inline void ipaddr_from_v4(ipaddr_t *to, __be32 v4)
 }
 
 /* A socket of AF_INET6 that talks IPv4 has v4-mapped addresses: the same form. */
-static __always_inline void conn_read(struct conn *conn, struct sock *sk)
+static __always_inline void conn_load(struct conn *conn, struct sock *sk, bool probe)
 {
-	conn->netns = sk->__sk_common.skc_net.net->ns.inum;
-	conn->lport = sk->__sk_common.skc_num;
-	conn->rport = bpf_ntohs(sk->__sk_common.skc_dport);
-	if (sk->__sk_common.skc_family == AF_INET6) {
+	struct net *net = LOAD(probe, sk, __sk_common.skc_net.net);
+
+	conn->netns = LOAD(probe, net, ns.inum);
+	conn->lport = LOAD(probe, sk, __sk_common.skc_num);
+	conn->rport = bpf_ntohs(LOAD(probe, sk, __sk_common.skc_dport));
+	if (LOAD(probe, sk, __sk_common.skc_family) == AF_INET6) {
 		BPF_CORE_READ_INTO(&conn->local, sk, __sk_common.skc_v6_rcv_saddr);
 		BPF_CORE_READ_INTO(&conn->remote, sk, __sk_common.skc_v6_daddr);
 	} else {
-		ipaddr_from_v4(&conn->local, sk->__sk_common.skc_rcv_saddr);
-		ipaddr_from_v4(&conn->remote, sk->__sk_common.skc_daddr);
+		ipaddr_from_v4(&conn->local, LOAD(probe, sk, __sk_common.skc_rcv_saddr));
+		ipaddr_from_v4(&conn->remote, LOAD(probe, sk, __sk_common.skc_daddr));
 	}
+}
+
+static __always_inline void conn_read(struct conn *conn, struct sock *sk)
+{
+	conn_load(conn, sk, false);
 }
 
 /*
@@ -46,13 +53,19 @@ static __always_inline void conn_read(struct conn *conn, struct sock *sk)
  * tcp_v6_syn_recv_sock: np->mcast_oif), which nobody sets on a TCP socket. So the role is
  * known of connections that are older than the probe as well.
  */
-static __always_inline enum role conn_role(struct sock *sk)
+static __always_inline enum role conn_role_load(struct sock *sk, bool probe)
 {
 	struct inet_sock *inet = (struct inet_sock *)sk;
 
 	if (BPF_CORE_READ(inet, mc_index))
 		return ROLE_SERVER;
-	if (sk->__sk_common.skc_family == AF_INET6 && BPF_CORE_READ(inet, pinet6, mcast_oif))
+	if (LOAD(probe, sk, __sk_common.skc_family) == AF_INET6 &&
+	    BPF_CORE_READ(inet, pinet6, mcast_oif))
 		return ROLE_SERVER;
 	return ROLE_CLIENT;
+}
+
+static __always_inline enum role conn_role(struct sock *sk)
+{
+	return conn_role_load(sk, false);
 }

@@ -27,5 +27,11 @@
 #define VARIANT "default"
 #endif
 
+/*
+ * A member of a kernel struct: by a plain load where the verifier knows the pointer, by the
+ * helper where it is only a number (`probe`, a constant).
+ */
+#define LOAD(probe, pointer, member) ((probe) ? BPF_CORE_READ(pointer, member) : (pointer)->member)
+
 /* Names the probe, for people; every object has one. The licence is what the helpers ask for. */
-#define PROBE(text) char LICENSE[] SEC("license") TAG("probe:" text) TAG("variant:" VARIANT) = "GPL"
+#define PROBE(text)		     char LICENSE[] SEC("license") TAG("probe:" text) TAG("variant:" VARIANT) = "GPL"

@@ -98,10 +98,21 @@ static __always_inline void *slot_claim(void *table, void *claims, u64 owner)
 	return NULL;
 }
 
-static __always_inline void slot_free(struct slot *slot, void *claims)
+static __always_inline void slot_leave(struct slot *slot, void *claims, u64 mark)
 {
 	u32 at = slot->index;
 
-	slot->owner = SLOT_FREED;
+	slot->owner = mark;
 	bpf_map_delete_elem(claims, &at);
+}
+
+static __always_inline void slot_free(struct slot *slot, void *claims)
+{
+	slot_leave(slot, claims, SLOT_FREED);
+}
+
+/* The same for a row whose numbers are not to be kept. */
+static __always_inline void slot_drop(struct slot *slot, void *claims)
+{
+	slot_leave(slot, claims, 0);
 }

@@ -127,7 +127,8 @@ char *column_key(const char *name, const struct column *c)
 
 	/* A name may say its unit already, and a histogram's unit is on its members. */
 	if (is_hist(c) || !m || !strcmp(last, suffix + 1) ||
-	    (n > m && !strcmp(last + n - m, suffix)))
+	    (n > m && !strcmp(last + n - m, suffix)) ||
+	    (n > m && last[m - 1] == '_' && !strncmp(last, suffix + 1, m - 1)))
 		return xstrdup(name);
 	return xasprintf("%s%s", name, suffix);
 }

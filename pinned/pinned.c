@@ -60,9 +60,9 @@ int pinned_map_open(const char *path, u32 flags, struct pinned_map *map, u32 *id
 	return map->fd;
 }
 
-const struct pinned_map *pinned_map(const struct probe *probe, const struct schema *s)
+struct pinned_map *pinned_map(const struct probe *probe, const struct schema *s)
 {
-	const struct pinned *p = probe->pinned;
+	struct pinned *p = probe->pinned;
 
 	for (unsigned int i = 0; i < p->n_maps; i++)
 		if (p->maps[i].id == s->id)

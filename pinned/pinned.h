@@ -9,6 +9,7 @@ struct pinned_map {
 	int fd;
 	u32 type, key_size, value_size, max_entries;
 	bool is_section; /* of a program's global data */
+	bool scanned;	 /* by its MAP_scan, in this run */
 };
 
 /* One for each of probe->maps, by its id. */
@@ -29,7 +30,7 @@ const char *pin_root(void);
 char **pinned_names(unsigned int *count);
 /* Fills a probe; false after having said why not. Missing pins are said when `named`. */
 bool pinned_open(struct probe *probe, const char *name, bool named);
-const struct pinned_map *pinned_map(const struct probe *probe, const struct schema *s);
+struct pinned_map *pinned_map(const struct probe *probe, const struct schema *s);
 /* Opens a pinned map; -1 after having said why not. */
 int pinned_map_open(const char *path, u32 flags, struct pinned_map *map, u32 *id);
 

@@ -93,6 +93,24 @@ static void add_fields(struct table *t)
 	}
 }
 
+static bool is_before(const struct column *a, const struct column *b)
+{
+	return a->part != b->part ? a->part < b->part : a->offset < b->offset;
+}
+
+/* In the order their author chose, labels or not; those of one histogram stay as they are. */
+static void put_in_order(struct table *t)
+{
+	for (unsigned int i = 1; i < t->n_columns; i++) {
+		struct shown moved = t->columns[i];
+		unsigned int at = i;
+
+		for (; at && is_before(moved.column, t->columns[at - 1].column); at--)
+			t->columns[at] = t->columns[at - 1];
+		t->columns[at] = moved;
+	}
+}
+
 struct table *table_open(const struct schema *s)
 {
 	struct table *t = xcalloc(1, sizeof(*t));
@@ -101,6 +119,7 @@ struct table *table_open(const struct schema *s)
 	out_open(&t->cells, -1);
 	add_labels(t);
 	add_fields(t);
+	put_in_order(t);
 	for (unsigned int i = 0; i < t->n_columns; i++)
 		t->columns[i].width = text_width(t->columns[i].heading);
 	return t;

@@ -17,6 +17,7 @@
 
 #include "error.h"
 #include "pinned.h"
+#include "rows.h"
 #include "set.h"
 #include "util.h"
 
@@ -27,7 +28,7 @@
 struct walk {
 	const struct probe *probe;
 	const struct schema *schema;
-	const struct pinned_map *map;
+	struct pinned_map *map;
 	row_fn *fn;
 	void *arg;
 	unsigned int cpus; /* copies of each value; 1: not per CPU */
@@ -76,8 +77,10 @@ static void merge_copies(struct walk *w, u8 *value)
 			value_merge(s, value, value + (size_t)cpu * w->stride);
 }
 
-static void give(struct walk *w, const u8 *key, u8 *value)
+static void give(void *walk, u8 *key, u8 *value)
 {
+	struct walk *w = walk;
+
 	if (!w->schema->by_cpu) {
 		merge_copies(w, value);
 		give_copy(w, key, value, 0);
@@ -214,10 +217,39 @@ static void walk_others(struct walk *w)
 	walk_keys(w);
 }
 
+/* The rows as a program of the probe's own gives them; false when it has none. */
+static bool walk_view(struct walk *w)
+{
+	char *name = xasprintf("%s/%s", pin_root(), w->probe->name);
+	char *scan = xasprintf("%s/links/%s_scan", name, w->schema->name);
+	char *rows = xasprintf("%s/%s_rows", name, w->schema->name);
+	bool given;
+
+	if (!w->map->scanned)
+		rows_scan(scan);
+	w->map->scanned = true;
+	given = rows_read(rows, w->map->key_size, w->stride * w->cpus, give, w);
+	free(rows);
+	free(scan);
+	free(name);
+	return given;
+}
+
+static void walk_map(struct walk *w)
+{
+	if (w->map->type == BPF_MAP_TYPE_PERCPU_ARRAY ||
+	    (w->map->type == BPF_MAP_TYPE_ARRAY && !w->schema->vacant)) {
+		allocate(w, 1);
+		walk_array(w);
+	} else {
+		walk_others(w);
+	}
+}
+
 void pinned_walk(struct source *source, struct probe *probe, struct schema *schema, row_fn *fn,
 		 void *arg)
 {
-	const struct pinned_map *map = pinned_map(probe, schema);
+	struct pinned_map *map = pinned_map(probe, schema);
 	int cpus = libbpf_num_possible_cpus();
 	struct walk w = {probe, schema, map, fn, arg, 1, map->value_size, NULL, NULL, NULL, 0};
 
@@ -229,13 +261,8 @@ void pinned_walk(struct source *source, struct probe *probe, struct schema *sche
 		w.stride = (map->value_size + 7) / 8 * 8;
 	}
 	w.key = xmalloc(map->key_size + sizeof(u32));
-	if (map->type == BPF_MAP_TYPE_PERCPU_ARRAY ||
-	    (map->type == BPF_MAP_TYPE_ARRAY && !schema->vacant)) {
-		allocate(&w, 1);
-		walk_array(&w);
-	} else {
-		walk_others(&w);
-	}
+	if (!walk_view(&w))
+		walk_map(&w);
 	free(w.key);
 	free(w.keys);
 	free(w.values);
