@@ -608,11 +608,16 @@ static __always_inline struct tcp_sock *file_tcp(struct file *file)
 {
 	struct socket *socket = file->private_data;
 	struct sock *sk;
+	u16 family;
 
 	if (file->f_inode->i_sb->s_magic != SOCKFS_MAGIC)
 		return NULL;
+	if (BPF_CORE_READ(socket, type) != SOCK_STREAM)
+		return NULL;
 	sk = BPF_CORE_READ(socket, sk);
-	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
+	family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	if ((family != AF_INET && family != AF_INET6) ||
+	    BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
 		return NULL;
 	return 1 << (BPF_CORE_READ(sk, __sk_common.skc_state) & 15) & CONNECTED
 		       ? (struct tcp_sock *)sk

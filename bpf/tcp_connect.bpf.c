@@ -11,7 +11,8 @@
  *   tcp_v4_connect, tcp_v6_connect   the attempt, in its process; at once failed or SYN sent
  *   inet_sock_set_state              how it ended, and why (sk_err); the end of a passive one
  *   inet_csk_complete_hashdance      a passive one, whose request knows when it began
- *   __inet_csk_reqsk_queue_drop      a request that is over: done, given up or reset
+ *   inet_csk_reqsk_queue_drop        a request that is over: done or reset
+ *   __inet_csk_reqsk_queue_drop      ... or given up, by its timer
  *   security_sock_graft              accept()
  *   tcp_destroy_sock                 never accepted
  *   tcp_retransmit_skb, tcp_retransmit_synack
@@ -212,12 +213,18 @@ struct {
 } handshakes SEC(".maps") INTERNAL;
 
 #ifdef REQUESTS
+/* With the time of its SYN-ACK, by which it differs from an earlier one at the same address. */
+struct request {
+	u64 address;
+	u64 sent_us;
+};
+
 /* The request that is becoming a connection on this CPU: it is dropped as well. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, u32);
-	__type(value, u64);
+	__type(value, struct request);
 } completing SEC(".maps") INTERNAL;
 #endif
 
@@ -255,22 +262,6 @@ static __always_inline void handshake_begin(struct sock *sk, struct handshake *h
 	handshake->epoch = config.filter.epoch;
 	if (bpf_map_update_elem(&handshakes, &key, handshake, BPF_ANY))
 		LOSE(no_memory);
-}
-
-/* As filter_socket, for ends that the socket does not have: those of a connect that failed. */
-static __noinline bool filter_conn(const struct conn *conn)
-{
-	const struct filter *filter = &config.filter;
-	u32 active = filter->active;
-
-	if (!conn || active & FILTER_PAUSED)
-		return false;
-	if (active & FILTER_PORT && filter->port != conn->lport && filter->port != conn->rport)
-		return false;
-	if (active & FILTER_NETNS && filter->netns != conn->netns)
-		return false;
-	return !(active & FILTER_ADDR) || prefix_holds(&filter->addr, &conn->local) ||
-	       prefix_holds(&filter->addr, &conn->remote);
 }
 
 static __noinline int target_make(const struct target *target)
@@ -484,7 +475,8 @@ static __always_inline int connect_begun(struct sock *sk, const void *uaddr, int
 	conn_read(&handshake.conn, sk);
 	if (error)
 		conn_asked(&handshake.conn, uaddr);
-	if (config.filter.active && !(filter_task(&config.filter) && filter_conn(&handshake.conn)))
+	if (config.filter.active &&
+	    !(filter_task(&config.filter) && filter_conn(&config.filter, &handshake.conn)))
 		return 0;
 	handshake.pid = bpf_get_current_pid_tgid() >> 32;
 	bpf_get_current_comm(&handshake.comm, sizeof(handshake.comm));
@@ -542,7 +534,7 @@ static __always_inline int passive_ended(struct sock *sk, struct handshake *bega
 	u32 key = 0;
 
 	conn_read(&handshake.conn, sk);
-	if (!filter_conn(&handshake.conn))
+	if (!filter_conn(&config.filter, &handshake.conn))
 		return 0;
 	handshake.since = bpf_ktime_get_ns();
 	if (!(config.filter.active & FILTER_TASK)) {
@@ -578,44 +570,44 @@ int BPF_PROG(state_changed, struct sock *sk, int from, int to)
 	return 0;
 }
 
+static __always_inline u64 synack_sent_us(struct request_sock *req)
+{
+	return BPF_CORE_READ((struct tcp_request_sock *)req, snt_synack);
+}
+
 #ifdef REQUESTS
-static __always_inline void request_completing(struct request_sock *req)
+static __always_inline void request_completing(struct request_sock *req, u64 sent_us)
 {
 	u32 key = 0;
-	u64 *which = bpf_map_lookup_elem(&completing, &key);
+	struct request *which = bpf_map_lookup_elem(&completing, &key);
 
-	if (which)
-		*which = (u64)req;
+	if (which) {
+		which->address = (u64)req;
+		which->sent_us = sent_us;
+	}
 }
 
 static __always_inline bool request_completed(struct request_sock *req)
 {
 	u32 key = 0;
-	u64 *which = bpf_map_lookup_elem(&completing, &key);
+	struct request *which = bpf_map_lookup_elem(&completing, &key);
 
-	if (!which || *which != (u64)req)
-		return false;
-	*which = 0;
-	return true;
+	return which && which->address == (u64)req && which->sent_us == synack_sent_us(req);
 }
 
-SEC("fexit/__inet_csk_reqsk_queue_drop")
-PROTO("bool (struct sock *, struct request_sock *, bool)")
-int BPF_PROG(request_dropped, struct sock *sk, struct request_sock *req, bool timer, bool dropped)
+static __always_inline int request_failed(struct request_sock *req, bool timed_out)
 {
 	struct server_counts *counts;
 	struct listener_row *row;
 	struct conn conn = {};
 	u32 key = 0;
 
-	if (request_completed(req) || !dropped)
-		return 0;
 	conn_read(&conn, (struct sock *)req);
-	if (config.filter.active & FILTER_TASK || !filter_conn(&conn))
+	if (config.filter.active & FILTER_TASK || !filter_conn(&config.filter, &conn))
 		return 0;
 	counts = bpf_map_lookup_elem(&servers, &key);
 	row = listener_row(&conn);
-	if (timer) {
+	if (timed_out) {
 		COUNT(counts, timed_out);
 		COUNT(row, timed_out);
 	} else {
@@ -624,8 +616,23 @@ int BPF_PROG(request_dropped, struct sock *sk, struct request_sock *req, bool ti
 	}
 	return 0;
 }
+
+SEC("fexit/inet_csk_reqsk_queue_drop")
+PROTO("bool (struct sock *, struct request_sock *)")
+int BPF_PROG(request_reset, struct sock *sk, struct request_sock *req, bool dropped)
+{
+	return dropped && !request_completed(req) ? request_failed(req, false) : 0;
+}
+
+/* Compilers inline it into the former, but not where the timer calls it. */
+SEC("fexit/__inet_csk_reqsk_queue_drop")
+PROTO("bool (struct sock *, struct request_sock *, bool)")
+int BPF_PROG(request_given_up, struct sock *sk, struct request_sock *req, bool timer, bool dropped)
+{
+	return dropped && timer ? request_failed(req, true) : 0;
+}
 #else
-static __always_inline void request_completing(struct request_sock *req)
+static __always_inline void request_completing(struct request_sock *req, u64 sent_us)
 {
 }
 #endif
@@ -639,10 +646,10 @@ int BPF_PROG(request_done, struct sock *sk, struct sock *child, struct request_s
 
 	if (!own)
 		return 0;
-	request_completing(req);
+	us = synack_sent_us(req);
+	request_completing(req, us);
 	if (config.filter.active && !filter_socket(&config.filter, child))
 		return 0;
-	us = BPF_CORE_READ((struct tcp_request_sock *)req, snt_synack);
 	if (!us)
 		return 0;
 	handshake.since = us * 1000;
@@ -746,7 +753,7 @@ int BPF_PROG(synack_again, struct sock *sk, struct request_sock *req)
 	u32 key = 0;
 
 	conn_read(&conn, (struct sock *)req); /* both begin with a struct sock_common */
-	if (config.filter.active & FILTER_TASK || !filter_conn(&conn))
+	if (config.filter.active & FILTER_TASK || !filter_conn(&config.filter, &conn))
 		return 0;
 	counts = bpf_map_lookup_elem(&servers, &key);
 	COUNT(counts, synack_retransmits);

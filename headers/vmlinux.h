@@ -99,10 +99,10 @@ struct sock_common {
 	};
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
-	unsigned long skc_flags;
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
+	unsigned long skc_flags;
 };
 
 struct sk_buff_head {
@@ -117,14 +117,115 @@ struct sock {
 	struct socket *sk_socket;
 };
 
+struct inet_sock {
+	struct sock sk;
+	struct ipv6_pinfo *pinet6;
+	int mc_index;
+	__be16 inet_sport;
+};
+
+struct inet_connection_sock {
+	u8 icsk_ca_state : 5;
+	u8 icsk_backoff;
+	struct inet_sock icsk_inet;
+	const struct tcp_congestion_ops *icsk_ca_ops;
+};
+
+struct minmax_sample {
+	u32 v;
+};
+
+struct minmax {
+	struct minmax_sample s[3];
+};
+
+struct tcp_sock {
+	u32 rcv_nxt;
+	u32 copied_seq;
+	u32 rcv_wnd;
+	u32 snd_wnd;
+	u32 window_clamp;
+	u32 rcv_ssthresh;
+	u64 delivered_mstamp;
+	u32 total_retrans;
+	u64 tcp_clock_cache;
+	struct inet_connection_sock inet_conn;
+	u32 snd_nxt;
+	u32 snd_una;
+	u32 write_seq;
+	u32 segs_in;
+	u32 segs_out;
+	u32 data_segs_in;
+	u32 data_segs_out;
+	u64 bytes_received;
+	u64 bytes_sent;
+	u64 bytes_retrans;
+	u64 bytes_acked;
+	u32 dsack_dups;
+	u32 reord_seen;
+	u32 rcv_ooopack;
+	u32 packets_out;
+	u32 lost_out;
+	u32 srtt_us; /* in eighths */
+	u32 mdev_us; /* in quarters */
+	struct minmax rtt_min;
+	struct {
+		u32 rtt_us; /* in eighths */
+	} rcv_rtt_est;
+	u32 snd_cwnd;
+	u32 snd_ssthresh;
+	u32 mss_cache;
+	u32 rate_delivered;
+	u32 rate_interval_us;
+};
+
+struct socket {
+	short type;
+	struct sock *sk;
+};
+
+struct super_block {
+	unsigned long s_magic;
+};
+
+struct inode {
+	struct super_block *i_sb;
+};
+
+struct file {
+	struct inode *f_inode;
+	void *private_data;
+};
+
+struct kernfs_node {
+	u64 id;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+};
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+
+struct task_struct {
+	int tgid;
+	char comm[16];
+	struct css_set *cgroups;
+};
+
+struct bpf_iter__task_file {
+	struct task_struct *task;
+	struct file *file;
+};
+
 struct request_sock {
 	struct sock_common __req_common;
 };
 
 struct tcp_request_sock {
 	u64 snt_synack;
-	u16 sk_protocol;
-	int sk_err;
 };
 
 struct sk_buff {
@@ -143,121 +244,21 @@ struct ipv6_pinfo {
 	int mcast_oif;
 };
 
-struct inet_sock {
-	struct sock sk;
-	struct ipv6_pinfo *pinet6;
-	__be16 inet_sport;
-	int mc_index;
+struct tcp_congestion_ops {
+	char name[16];
 };
 
 struct irqaction {
 	const char *name;
-	struct tcp_congestion_ops {
-		char name[16];
-	};
+};
 
-	struct inet_connection_sock {
-		u8 icsk_ca_state : 5;
-		u8 icsk_backoff;
-		struct inet_sock icsk_inet;
-		const struct tcp_congestion_ops *icsk_ca_ops;
-	};
+struct msghdr;
+struct page;
+struct proto_accept_arg;
 
-	struct minmax_sample {
-		u32 v;
-	};
-
-	struct minmax {
-		struct minmax_sample s[3];
-	};
-
-	struct tcp_sock {
-		u32 rcv_nxt;
-		u32 copied_seq;
-		u32 rcv_wnd;
-		u32 snd_wnd;
-		u32 window_clamp;
-		u32 rcv_ssthresh;
-		u64 delivered_mstamp;
-		u32 total_retrans;
-		u64 tcp_clock_cache;
-		struct inet_connection_sock inet_conn;
-		u32 snd_nxt;
-		u32 snd_una;
-		u32 write_seq;
-		u32 segs_in;
-		u32 segs_out;
-		u32 data_segs_in;
-		u32 data_segs_out;
-		u64 bytes_received;
-		u64 bytes_sent;
-		u64 bytes_retrans;
-		u64 bytes_acked;
-		u32 dsack_dups;
-		u32 reord_seen;
-		u32 rcv_ooopack;
-		u32 packets_out;
-		u32 lost_out;
-		u32 srtt_us; /* in eighths */
-		u32 mdev_us; /* in quarters */
-		struct minmax rtt_min;
-		struct {
-			u32 rtt_us; /* in eighths */
-		} rcv_rtt_est;
-		u32 snd_cwnd;
-		u32 snd_ssthresh;
-		u32 mss_cache;
-		u32 rate_delivered;
-		u32 rate_interval_us;
-	};
-
-	struct socket {
-		struct sock *sk;
-	};
-
-	struct super_block {
-		unsigned long s_magic;
-	};
-
-	struct inode {
-		struct super_block *i_sb;
-	};
-
-	struct file {
-		struct inode *f_inode;
-		void *private_data;
-	};
-
-	struct kernfs_node {
-		u64 id;
-	};
-
-	struct cgroup {
-		struct kernfs_node *kn;
-	};
-
-	struct css_set {
-		struct cgroup *dfl_cgrp;
-	};
-
-	struct task_struct {
-		int tgid;
-		char comm[16];
-		struct css_set *cgroups;
-	};
-
-	struct bpf_iter__task_file {
-		struct task_struct *task;
-		struct file *file;
-	};
-
-	struct msghdr;
-	struct page;
-	struct proto_accept_arg;
-
-	struct bpf_map {
-		u32 max_entries;
-	};
+struct bpf_map {
+	u32 max_entries;
+};
 
 #pragma clang attribute pop
 
@@ -266,17 +267,6 @@ struct irqaction {
 
 #define IPPROTO_TCP	   6
 #define IPPROTO_UDP	   17
-#define SOCKFS_MAGIC	   0x534f434b
-
-#define ECONNABORTED	   103
-#define ECONNRESET	   104
-#define ETIMEDOUT	   110
-#define ECONNREFUSED	   111
-#define EHOSTUNREACH	   113
-#define ENETUNREACH	   101
-#define EPIPE		   32
-
-#define SOCK_DONE	   1 /* bit of skc_flags: a FIN was received */
 
 /* include/net/tcp_states.h; enum values there, but not in BTF on every kernel. */
 #define TCP_ESTABLISHED	   1
@@ -295,3 +285,16 @@ struct irqaction {
 #define EACCES		   13
 #define EADDRINUSE	   98
 #define EADDRNOTAVAIL	   99
+#define ENETUNREACH	   101
+#define ETIMEDOUT	   110
+#define ECONNREFUSED	   111
+#define EHOSTUNREACH	   113
+
+#define SOCK_STREAM	   1
+#define SOCKFS_MAGIC	   0x534f434b
+
+#define ECONNABORTED	   103
+#define ECONNRESET	   104
+#define EPIPE		   32
+
+#define SOCK_DONE	   1 /* bit of skc_flags: a FIN was received */
