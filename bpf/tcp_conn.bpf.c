@@ -15,6 +15,9 @@
  *   iter/task_file        at load and before each reading: sockets without a row, which are
  *                         older than the probe or were filtered out, and their owners
  *
+ * Costs nothing per request (4 instructions of 17,615, which is drift); 3,368 for a client's and
+ * 3,200 for a server's whole connection (6.1, whole path, docs/cost.md). 7.4 MiB of kernel memory.
+ *
  * bytes_sent counts retransmissions; bytes_received is what the application has read or
  * can. bytes_acked is as in ss(8): a client's SYN and each FIN count one. A time, window or rate of 0 has
  * not been measured yet. handshake: of a client from SYN to ESTABLISHED, of a server from its

@@ -27,10 +27,10 @@ conns() {
 
 # of_port PORT ROLE [OPTION...]: the rows of one end of the connections to that port.
 of_port() {
-	local port=$1 role=$2 side=lport
+	local at=$1 role=$2 side=lport
 	[[ $role == server ]] || side=rport
 	shift 2
-	conns --filter "$side=$port" --filter "role=$role" "$@"
+	conns --filter "$side=$at" --filter "role=$role" "$@"
 }
 
 # field MAP ROLE NAME: of `rest` or `totals`.
@@ -44,12 +44,14 @@ sum() {
 }
 
 none_open() {
-	[[ -z $(conns --filter 'state!=closed' | jq "select(.lport == $1 or .rport == $1)") ]]
+	conns --filter 'state!=closed' |
+		jq -se '[.[] | select([.lport, .rport] | any(tostring | IN($ARGS.positional[])))] == []' --args "$@" >/dev/null
 }
 
-# all_closed [PORT]: when the kernel has ended every connection to that port.
+# all_closed [PORT...]: when the kernel has ended every connection to those ports.
 all_closed() {
-	wait_for none_open "${1:-${PORT[server]}}"
+	(($#)) || set -- "${PORT[server]}"
+	wait_for none_open "$@"
 }
 
 # shellcheck disable=SC2016 # jq's variables
