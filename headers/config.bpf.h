@@ -12,14 +12,22 @@
 #define CONFIG SEC(".data.config")
 
 /* What is kept. Every member that is set must hold; 0 means any. */
+#define SOCKET_FILTER                                                                              \
+	epoch_t epoch; /* what was begun under other settings is not finished under these */       \
+	mask_t active; /* the reader keeps it: which of the following are set */                   \
+	flag_t paused; /* keep nothing */                                                          \
+	port_t port;   /* local or remote port */                                                  \
+	u16 pad;                                                                                   \
+	ipprefix_t addr; /* local or remote address */                                             \
+	netns_t netns
+
+/* Of a probe whose events are the kernel's own, so that `current` is anybody. */
+struct socket_filter {
+	SOCKET_FILTER;
+};
+
 struct filter {
-	epoch_t epoch; /* what was begun under other settings is not finished under these */
-	mask_t active; /* the reader keeps it: which of the following are set */
-	flag_t paused; /* keep nothing */
-	port_t port;   /* local or remote port */
-	u16 pad;
-	ipprefix_t addr; /* local or remote address */
-	netns_t netns;
+	SOCKET_FILTER;
 	tgid_t pid;	   /* the process that sends or reads */
 	cgroupid_t cgroup; /* its cgroup (v2), not counting child groups */
 };
@@ -71,8 +79,7 @@ static __always_inline bool filter_port_holds(port_t port, struct sock *sk)
 	return port == ports.local || port == bpf_ntohs(ports.remote);
 }
 
-/* What can be told from the socket, in any context. */
-static __always_inline bool filter_socket(const struct filter *filter, struct sock *sk)
+static __always_inline bool filter_holds(const struct socket_filter *filter, struct sock *sk)
 {
 	u32 active = filter->active;
 
@@ -84,6 +91,9 @@ static __always_inline bool filter_socket(const struct filter *filter, struct so
 		return false;
 	return !(active & FILTER_ADDR) || filter_addr_holds(&filter->addr, sk);
 }
+
+/* What can be told from the socket, in any context; either struct begins with what that needs. */
+#define filter_socket(filter, sk) filter_holds((const struct socket_filter *)(filter), sk)
 
 /* What can be told from the current process: only where that is the user of the socket. */
 static __always_inline bool filter_task(const struct filter *filter)

@@ -151,3 +151,6 @@ struct bpf_map {
 #define TCP_SYN_SENT	2
 #define TCP_SYN_RECV	3
 #define TCP_CLOSE_WAIT	8
+
+/* net/ipv4/tcp_input.c: the acknowledgement covers data or a SYN that was not covered before. */
+#define FLAG_ACKED 0x14
