@@ -94,13 +94,19 @@ static __always_inline u64 first_bits(u32 bits)
 	return bits >= 64 ? ~0ULL : ~(~0ULL >> bits);
 }
 
-static __always_inline void prefix_of(ipprefix_t *prefix, const ipaddr_t *addr, bool v6)
+static __always_inline u32 prefix_bits(bool v4)
 {
-	u32 bits = v6 ? config.ipv6_bits : 96 + config.ipv4_bits;
+	u32 most = v4 ? 32 : 128, bits = v4 ? config.ipv4_bits : config.ipv6_bits;
+
+	return 128 - most + (bits < most ? bits : most);
+}
+
+static __always_inline void prefix_of(ipprefix_t *prefix, const ipaddr_t *addr)
+{
+	u32 bits = prefix_bits(is_v4(addr));
 	const u64 *from = (const u64 *)addr;
 	u64 *to = (u64 *)&prefix->addr;
 
-	bits = bits > 128 ? 128 : bits;
 	prefix->bits = bits;
 	to[0] = from[0] & bpf_cpu_to_be64(first_bits(bits));
 	to[1] = bits > 64 ? from[1] & bpf_cpu_to_be64(first_bits(bits - 64)) : 0;
@@ -112,7 +118,7 @@ static __always_inline void part_of(struct part *part, struct sock *sk, u32 acti
 
 	conn_read(&conn, sk);
 	if (active & WANTED_BY_PREFIX)
-		prefix_of(&part->remote, &conn.remote, !is_v4(&conn.remote));
+		prefix_of(&part->remote, &conn.remote);
 	if (active & WANTED_BY_PORT)
 		part->port = conn_role(sk) == ROLE_SERVER ? conn.lport : conn.rport;
 }

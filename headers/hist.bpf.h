@@ -19,6 +19,17 @@ static __always_inline void hist_add(struct hist *hist, u32 slot, u64 value)
 		hist->max = value;
 }
 
+/* Adds a row's histogram to one of this CPU. */
+static __always_inline void hist_fold(struct hist *into, const struct hist *from)
+{
+	__sync_fetch_and_add(&into->sum, from->sum);
+	if (from->max > into->max)
+		into->max = from->max;
+	for (int i = 0; i < HIST_SLOTS; i++)
+		if (from->slots[i])
+			__sync_fetch_and_add(&into->slots[i], from->slots[i]);
+}
+
 /* The square of a value as minihist.sumsq counts it. */
 static __always_inline u64 minihist_square(u64 value)
 {

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * tcp_backlog: how long the queues of listening TCP sockets are when a SYN arrives, and what overflowed.
+ *
+ *   accept_queue  connections that wait for accept(); it is full when longer than `limit`
+ *   syn_queue     requests whose handshake is not complete; full when as long as `limit`
+ *   overflows     SYNs dropped because the accept queue was full (in TCPListenOverflows)
+ *   syn_drops     SYNs dropped because the SYN queue was full (TCPReqQFullDrop)
+ *   cookies       SYNs answered with a cookie instead (TCPReqQFullDoCookies)
+ *   drops         all that the kernel dropped at this socket (in TCPListenDrops), last
+ *                 acknowledgements of a handshake that met a full accept queue among them; the
+ *                 socket's own count, as old as its last SYN
+ *
+ * Hooks: tcp_conn_request (fentry), once for each SYN; inet_listen (fexit) tells whose the listener
+ * is, inet_csk_listen_stop (fentry) that it is none any more.
+ *
+ * Cannot see: who called listen() before the probe was loaded (such a listener has its row from its first SYN
+ * on, with pid 0); cookies that are sent while there is room, with tcp_syncookies=2; that a SYN in
+ * place of a connection in TIME_WAIT is let in although the SYN queue is full.
+ */
+#include "pinscope.bpf.h"
+
+#define LOSSES                                                                                     \
+	count_t table_full; /* SYNs under no row of their own: they are in the rest */             \
+	count_t busy	    /* the same, because another processor was just making the row */
+
+#include "hist.bpf.h"
+#include "loss.bpf.h"
+#include "conn.bpf.h"
+#include "config.bpf.h"
+#include "slots.bpf.h"
+
+PROBE("accept and SYN queues of TCP listeners: length at each arrival, overflows");
+
+enum state {
+	STATE_OPEN,
+	STATE_CLOSED,
+};
+
+#define STATS                                                                                      \
+	count_hist_t accept_queue;                                                                 \
+	count_hist_t syn_queue;                                                                    \
+	count_t overflows;                                                                         \
+	count_t syn_drops;                                                                         \
+	count_t cookies;                                                                           \
+	count_t drops
+
+struct stats {
+	STATS;
+};
+
+struct row {
+	struct slot slot;
+	ipaddr_t local;
+	port_t port;
+	u16 pad;
+	netns_t netns;
+	enum state state;
+	tgid_t pid; /* who called listen() */
+	comm_t comm;
+	cgroupid_t cgroup;
+	mono_t first_seen_ns;
+	gauge_t limit; /* of both queues */
+	STATS;
+};
+
+static __always_inline struct stats *row_stats(struct row *row)
+{
+	return (struct stats *)&row->accept_queue;
+}
+
+struct config {
+	struct socket_filter filter;
+};
+
+struct config config CONFIG = {};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1024);
+	__type(key, u32);
+	__type(value, struct row);
+} listeners SEC(".maps") HELP("listening sockets, open and recently closed");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct stats);
+} rest SEC(".maps")
+	HELP("what is not under a row of listeners: closed and replaced, or never had one");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u32);
+	__type(value, u64);
+} claims SEC(".maps") INTERNAL;
+
+/* Listeners whose row is being made: SYNs come in on all processors, under no lock. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u64);
+	__type(value, u32);
+} making SEC(".maps") INTERNAL;
+
+static __always_inline struct stats *rest_stats(void)
+{
+	u32 key = 0;
+
+	return bpf_map_lookup_elem(&rest, &key);
+}
+
+/* A place whose row has ended gives its numbers to the rest before it is used again. */
+static __noinline int row_fold(struct row *row)
+{
+	struct stats *into = rest_stats(), *from = row_stats(row);
+
+	if (!into)
+		return 0;
+	hist_fold(&into->accept_queue, &from->accept_queue);
+	hist_fold(&into->syn_queue, &from->syn_queue);
+	__sync_fetch_and_add(&into->overflows, from->overflows);
+	__sync_fetch_and_add(&into->syn_drops, from->syn_drops);
+	__sync_fetch_and_add(&into->cookies, from->cookies);
+	__sync_fetch_and_add(&into->drops, from->drops);
+	return 0;
+}
+
+static __always_inline void hist_clear(struct hist *hist)
+{
+	hist->sum = hist->max = 0;
+	for (int i = 0; i < HIST_SLOTS; i++) {
+		hist->slots[i] = 0;
+		barrier(); /* or clang makes it a call of memset */
+	}
+}
+
+static __noinline int row_clear(struct row *row)
+{
+	hist_clear(&row->accept_queue);
+	hist_clear(&row->syn_queue);
+	row->overflows = row->syn_drops = row->cookies = row->drops = 0;
+	row->pid = 0;
+	row->cgroup = 0;
+	__builtin_memset(&row->comm, 0, sizeof(row->comm));
+	return 0;
+}
+
+static __always_inline void row_init(struct row *row, struct sock *sk)
+{
+	struct conn conn;
+
+	if (row->slot.owner) {
+		row_fold(row);
+		row_clear(row);
+	}
+	conn_read(&conn, sk);
+	row->local = conn.local;
+	row->port = conn.lport;
+	row->netns = conn.netns;
+	row->state = STATE_OPEN;
+	row->limit = sk->sk_max_ack_backlog;
+	row->first_seen_ns = bpf_ktime_get_ns();
+	row->slot.owner = (u64)sk;
+}
+
+static __noinline int row_make(struct sock *sk)
+{
+	u64 key = (u64)sk;
+	u32 mine = 0;
+	struct row *row;
+
+	if (bpf_map_update_elem(&making, &key, &mine, BPF_NOEXIST)) {
+		LOSE(busy);
+		return 0;
+	}
+	if (!slot_find(&listeners, key)) {
+		row = slot_claim(&listeners, &claims, key);
+		if (row)
+			row_init(row, sk);
+		else
+			LOSE(table_full);
+	}
+	bpf_map_delete_elem(&making, &key);
+	return 0;
+}
+
+static __always_inline struct row *row_get(struct sock *sk)
+{
+	struct row *row = slot_find(&listeners, (u64)sk);
+
+	if (row)
+		return row;
+	row_make(sk);
+	return slot_find(&listeners, (u64)sk);
+}
+
+/* One of the queues is full: what tcp_conn_request is about to do. */
+static __noinline int overflow(struct sock *sk, struct stats *stats, u32 accept_queue,
+			       u32 syn_queue)
+{
+	u32 limit = sk->sk_max_ack_backlog;
+
+	if (syn_queue >= limit) {
+		if (!BPF_CORE_READ(sk, __sk_common.skc_net.net, ipv4.sysctl_tcp_syncookies)) {
+			__sync_fetch_and_add(&stats->syn_drops, 1);
+			return 0;
+		}
+		__sync_fetch_and_add(&stats->cookies, 1);
+	}
+	if (accept_queue > limit)
+		__sync_fetch_and_add(&stats->overflows, 1);
+	return 0;
+}
+
+SEC("fentry/tcp_conn_request")
+PROTO("int (struct request_sock_ops *, struct tcp_request_sock_ops *, struct sock *, struct "
+      "sk_buff *)")
+int BPF_PROG(tcp_syn, void *ops, void *af_ops, struct sock *sk)
+{
+	struct stats *stats;
+	struct tcp_sock *tcp;
+	struct row *row;
+	u32 accept_queue, syn_queue, limit;
+
+	if (config.filter.active && !filter_socket(&config.filter, sk))
+		return 0;
+	tcp = bpf_skc_to_tcp_sock(sk);
+	if (!tcp)
+		return 0;
+	row = row_get(sk);
+	stats = row ? row_stats(row) : rest_stats();
+	if (!stats)
+		return 0;
+	accept_queue = sk->sk_ack_backlog;
+	syn_queue = tcp->inet_conn.icsk_accept_queue.qlen.counter;
+	limit = sk->sk_max_ack_backlog;
+	hist_add(&stats->accept_queue, hist_slot(accept_queue), accept_queue);
+	hist_add(&stats->syn_queue, hist_slot(syn_queue), syn_queue);
+	if (row) {
+		row->limit = limit;
+		row->drops = sk->sk_drops.counter;
+	}
+	if (accept_queue > limit || syn_queue >= limit)
+		overflow(sk, stats, accept_queue, syn_queue);
+	return 0;
+}
+
+SEC("fexit/inet_listen")
+PROTO("int (struct socket *, int)")
+int BPF_PROG(tcp_listen, struct socket *sock, int backlog, int err)
+{
+	struct row *row = err ? NULL : row_get(sock->sk);
+
+	if (!row)
+		return 0;
+	row->pid = bpf_get_current_pid_tgid() >> 32;
+	row->cgroup = bpf_get_current_cgroup_id();
+	bpf_get_current_comm(&row->comm, sizeof(row->comm));
+	return 0;
+}
+
+SEC("fentry/inet_csk_listen_stop")
+PROTO("void (struct sock *)")
+int BPF_PROG(tcp_listen_stop, struct sock *sk)
+{
+	struct row *row = slot_find(&listeners, (u64)sk);
+
+	if (!row)
+		return 0;
+	row->drops = sk->sk_drops.counter;
+	row->state = STATE_CLOSED;
+	slot_free(&row->slot, &claims);
+	return 0;
+}
