@@ -2,27 +2,26 @@
 /*
  * tcp_backlog: how long the queues of listening TCP sockets are when a SYN arrives, and what overflowed.
  *
- *   accept_queue  connections that wait for accept(); it is full when longer than `limit`
- *   syn_queue     requests whose handshake is not complete; full when as long as `limit`
- *   overflows     SYNs dropped because the accept queue was full (in TCPListenOverflows)
- *   syn_drops     SYNs dropped because the SYN queue was full (TCPReqQFullDrop)
- *   cookies       SYNs answered with a cookie instead (TCPReqQFullDoCookies)
- *   drops         all that the kernel dropped at this socket (in TCPListenDrops), last
- *                 acknowledgements of a handshake that met a full accept queue among them; the
- *                 socket's own count, as old as its last SYN
+ *   accept_queue   connections that wait for accept()
+ *   syn_queue      requests whose handshake is not complete
+ *   limit          of both, the smaller of listen()'s and net.core.somaxconn
+ *   overflows      SYNs that found the accept queue longer than that: dropped (TCPListenOverflows)
+ *   syn_overflows  SYNs that found the SYN queue longer than that: answered with a cookie
+ *                  (TCPReqQFullDoCookies), or dropped (TCPReqQFullDrop) with tcp_syncookies=0
+ *   drops          all that the kernel dropped at this socket (TCPListenDrops), also what completes a
+ *                  handshake and finds the accept queue full; the socket's own count, as of its last SYN
  *
  * Hooks: tcp_conn_request (fentry), once for each SYN; inet_listen (fexit) tells whose the listener
  * is, inet_csk_listen_stop (fentry) that it is none any more.
  *
- * Cannot see: who called listen() before the probe was loaded (such a listener has its row from its first SYN
- * on, with pid 0); cookies that are sent while there is room, with tcp_syncookies=2; that a SYN in
- * place of a connection in TIME_WAIT is let in although the SYN queue is full.
+ * Cannot see: who called listen() before the probe was loaded (such a listener has a row from its
+ * first SYN on, with pid 0); a SYN sent again, which meets its own request; cookies that are sent
+ * while there is room (tcp_syncookies=2). Kernels of before 2025 let the SYN queue grow by one less.
  */
 #include "pinscope.bpf.h"
 
-#define LOSSES                                                                                     \
-	count_t table_full; /* SYNs under no row of their own: they are in the rest */             \
-	count_t busy	    /* the same, because another processor was just making the row */
+/* SYNs that are in the rest: no place for a row, or another processor was just making it. */
+#define LOSSES count_t table_full
 
 #include "hist.bpf.h"
 #include "loss.bpf.h"
@@ -41,8 +40,7 @@ enum state {
 	count_hist_t accept_queue;                                                                 \
 	count_hist_t syn_queue;                                                                    \
 	count_t overflows;                                                                         \
-	count_t syn_drops;                                                                         \
-	count_t cookies;                                                                           \
+	count_t syn_overflows;                                                                     \
 	count_t drops
 
 struct stats {
@@ -122,8 +120,7 @@ static __noinline int row_fold(struct row *row)
 	hist_fold(&into->accept_queue, &from->accept_queue);
 	hist_fold(&into->syn_queue, &from->syn_queue);
 	__sync_fetch_and_add(&into->overflows, from->overflows);
-	__sync_fetch_and_add(&into->syn_drops, from->syn_drops);
-	__sync_fetch_and_add(&into->cookies, from->cookies);
+	__sync_fetch_and_add(&into->syn_overflows, from->syn_overflows);
 	__sync_fetch_and_add(&into->drops, from->drops);
 	return 0;
 }
@@ -141,7 +138,7 @@ static __noinline int row_clear(struct row *row)
 {
 	hist_clear(&row->accept_queue);
 	hist_clear(&row->syn_queue);
-	row->overflows = row->syn_drops = row->cookies = row->drops = 0;
+	row->overflows = row->syn_overflows = row->drops = 0;
 	row->pid = 0;
 	row->cgroup = 0;
 	__builtin_memset(&row->comm, 0, sizeof(row->comm));
@@ -172,16 +169,12 @@ static __noinline int row_make(struct sock *sk)
 	u32 mine = 0;
 	struct row *row;
 
-	if (bpf_map_update_elem(&making, &key, &mine, BPF_NOEXIST)) {
-		LOSE(busy);
+	if (bpf_map_update_elem(&making, &key, &mine, BPF_NOEXIST))
 		return 0;
-	}
 	if (!slot_find(&listeners, key)) {
 		row = slot_claim(&listeners, &claims, key);
 		if (row)
 			row_init(row, sk);
-		else
-			LOSE(table_full);
 	}
 	bpf_map_delete_elem(&making, &key);
 	return 0;
@@ -195,24 +188,6 @@ static __always_inline struct row *row_get(struct sock *sk)
 		return row;
 	row_make(sk);
 	return slot_find(&listeners, (u64)sk);
-}
-
-/* One of the queues is full: what tcp_conn_request is about to do. */
-static __noinline int overflow(struct sock *sk, struct stats *stats, u32 accept_queue,
-			       u32 syn_queue)
-{
-	u32 limit = sk->sk_max_ack_backlog;
-
-	if (syn_queue >= limit) {
-		if (!BPF_CORE_READ(sk, __sk_common.skc_net.net, ipv4.sysctl_tcp_syncookies)) {
-			__sync_fetch_and_add(&stats->syn_drops, 1);
-			return 0;
-		}
-		__sync_fetch_and_add(&stats->cookies, 1);
-	}
-	if (accept_queue > limit)
-		__sync_fetch_and_add(&stats->overflows, 1);
-	return 0;
 }
 
 SEC("fentry/tcp_conn_request")
@@ -231,6 +206,8 @@ int BPF_PROG(tcp_syn, void *ops, void *af_ops, struct sock *sk)
 	if (!tcp)
 		return 0;
 	row = row_get(sk);
+	if (!row)
+		LOSE(table_full);
 	stats = row ? row_stats(row) : rest_stats();
 	if (!stats)
 		return 0;
@@ -239,12 +216,14 @@ int BPF_PROG(tcp_syn, void *ops, void *af_ops, struct sock *sk)
 	limit = sk->sk_max_ack_backlog;
 	hist_add(&stats->accept_queue, hist_slot(accept_queue), accept_queue);
 	hist_add(&stats->syn_queue, hist_slot(syn_queue), syn_queue);
+	if (accept_queue > limit)
+		__sync_fetch_and_add(&stats->overflows, 1);
+	if (syn_queue > limit)
+		__sync_fetch_and_add(&stats->syn_overflows, 1);
 	if (row) {
 		row->limit = limit;
 		row->drops = sk->sk_drops.counter;
 	}
-	if (accept_queue > limit || syn_queue >= limit)
-		overflow(sk, stats, accept_queue, syn_queue);
 	return 0;
 }
 

@@ -78,13 +78,8 @@ struct ns_common {
 	unsigned int inum;
 };
 
-struct netns_ipv4 {
-	u8 sysctl_tcp_syncookies; /* an int before 6.0: 0 to 2 in its low byte */
-};
-
 struct net {
 	struct ns_common ns;
-	struct netns_ipv4 ipv4;
 };
 
 typedef struct {
