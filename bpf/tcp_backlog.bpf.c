@@ -5,14 +5,16 @@
  *   accept_queue   connections that wait for accept()
  *   syn_queue      requests whose handshake is not complete
  *   limit          of both, the smaller of listen()'s and net.core.somaxconn
- *   overflows      SYNs that found the accept queue longer than that: dropped (TCPListenOverflows)
+ *   overflows      SYNs that found the accept queue longer than that, and were dropped
+ *   ack_overflows  acknowledgements that would have completed a handshake and found it so; both
+ *                  together are the kernel's TCPListenOverflows
  *   syn_overflows  SYNs that found the SYN queue longer than that: answered with a cookie
  *                  (TCPReqQFullDoCookies), or dropped (TCPReqQFullDrop) with tcp_syncookies=0
- *   drops          all that the kernel dropped at this socket (TCPListenDrops), also what completes a
- *                  handshake and finds the accept queue full; the socket's own count, as of its last SYN
  *
- * Hooks: tcp_conn_request (fentry), once for each SYN; inet_listen (fexit) tells whose the listener
- * is, inet_csk_listen_stop (fentry) that it is none any more.
+ * Hooks: tcp_conn_request (fentry), once for each SYN; tcp_check_req (fentry), once for each
+ * segment to a connection whose handshake is not complete; tcp_get_cookie_sock (fentry), when that
+ * brings a valid cookie; inet_listen (fexit) tells whose the listener is, inet_csk_listen_stop
+ * (fentry) that it is none any more.
  *
  * Cannot see: who called listen() before the probe was loaded (such a listener has a row from its
  * first SYN on, with pid 0); a SYN sent again, which meets its own request; cookies that are sent
@@ -40,8 +42,8 @@ enum state {
 	count_hist_t accept_queue;                                                                 \
 	count_hist_t syn_queue;                                                                    \
 	count_t overflows;                                                                         \
-	count_t syn_overflows;                                                                     \
-	count_t drops
+	count_t ack_overflows;                                                                     \
+	count_t syn_overflows
 
 struct stats {
 	STATS;
@@ -120,8 +122,8 @@ static __noinline int row_fold(struct row *row)
 	hist_fold(&into->accept_queue, &from->accept_queue);
 	hist_fold(&into->syn_queue, &from->syn_queue);
 	__sync_fetch_and_add(&into->overflows, from->overflows);
+	__sync_fetch_and_add(&into->ack_overflows, from->ack_overflows);
 	__sync_fetch_and_add(&into->syn_overflows, from->syn_overflows);
-	__sync_fetch_and_add(&into->drops, from->drops);
 	return 0;
 }
 
@@ -138,7 +140,7 @@ static __noinline int row_clear(struct row *row)
 {
 	hist_clear(&row->accept_queue);
 	hist_clear(&row->syn_queue);
-	row->overflows = row->syn_overflows = row->drops = 0;
+	row->overflows = row->ack_overflows = row->syn_overflows = 0;
 	row->pid = 0;
 	row->cgroup = 0;
 	__builtin_memset(&row->comm, 0, sizeof(row->comm));
@@ -220,11 +222,45 @@ int BPF_PROG(tcp_syn, void *ops, void *af_ops, struct sock *sk)
 		__sync_fetch_and_add(&stats->overflows, 1);
 	if (syn_queue > limit)
 		__sync_fetch_and_add(&stats->syn_overflows, 1);
-	if (row) {
+	if (row)
 		row->limit = limit;
-		row->drops = sk->sk_drops.counter;
-	}
 	return 0;
+}
+
+static __noinline int ack_overflow(struct sock *sk, struct sk_buff *skb)
+{
+	struct tcp_skb_cb *tcp = (struct tcp_skb_cb *)&skb->cb[0];
+	u8 flags = BPF_CORE_READ(tcp, tcp_flags) & (TCPHDR_SYN | TCPHDR_RST | TCPHDR_ACK);
+	struct stats *stats;
+	struct row *row;
+
+	if (flags != TCPHDR_ACK || sk->__sk_common.skc_state != TCP_LISTEN ||
+	    (config.filter.active && !filter_socket(&config.filter, sk)))
+		return 0;
+	row = row_get(sk);
+	stats = row ? row_stats(row) : rest_stats();
+	if (stats)
+		__sync_fetch_and_add(&stats->ack_overflows, 1);
+	return 0;
+}
+
+static __always_inline int ack(struct sock *sk, struct sk_buff *skb)
+{
+	return sk->sk_ack_backlog > sk->sk_max_ack_backlog ? ack_overflow(sk, skb) : 0;
+}
+
+SEC("fentry/tcp_check_req")
+PROTO("struct sock * (struct sock *, struct sk_buff *)")
+int BPF_PROG(tcp_ack_request, struct sock *sk, struct sk_buff *skb)
+{
+	return ack(sk, skb);
+}
+
+SEC("fentry/tcp_get_cookie_sock")
+PROTO("struct sock * (struct sock *, struct sk_buff *)")
+int BPF_PROG(tcp_ack_cookie, struct sock *sk, struct sk_buff *skb)
+{
+	return ack(sk, skb);
 }
 
 SEC("fexit/inet_listen")
@@ -249,7 +285,6 @@ int BPF_PROG(tcp_listen_stop, struct sock *sk)
 
 	if (!row)
 		return 0;
-	row->drops = sk->sk_drops.counter;
 	row->state = STATE_CLOSED;
 	slot_free(&row->slot, &claims);
 	return 0;

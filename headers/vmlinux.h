@@ -116,7 +116,6 @@ struct sock {
 	struct sk_buff_head sk_receive_queue;
 	u32 sk_ack_backlog;
 	u32 sk_max_ack_backlog;
-	atomic_t sk_drops;
 };
 
 struct socket {
@@ -139,6 +138,11 @@ struct tcp_sock {
 
 struct sk_buff {
 	unsigned int len;
+	char cb[48];
+};
+
+struct tcp_skb_cb {
+	u8 tcp_flags; /* wider since 6.15; what is used is in its low byte */
 };
 
 struct ipv6_pinfo {
@@ -171,6 +175,12 @@ struct bpf_map {
 #define TCP_SYN_SENT	2
 #define TCP_SYN_RECV	3
 #define TCP_CLOSE_WAIT	8
+#define TCP_LISTEN	10
+
+/* include/net/tcp.h */
+#define TCPHDR_SYN 0x02
+#define TCPHDR_RST 0x04
+#define TCPHDR_ACK 0x10
 
 /* net/ipv4/tcp_input.c: the acknowledgement covers data or a SYN that was not covered before. */
 #define FLAG_ACKED 0x14

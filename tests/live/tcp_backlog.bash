@@ -30,7 +30,7 @@ leave() {
 	done
 }
 
-# hang_up NAME: the listener closes, which brings its row up to date.
+# hang_up NAME
 hang_up() {
 	kill -KILL "${SERVER[$1]}"
 	wait_for closed "$1"
