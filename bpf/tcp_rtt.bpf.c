@@ -2,17 +2,21 @@
 /*
  * tcp_rtt: TCP round trip times, all together and, when asked for, by remote prefix or port.
  *
- * Each value is one sample that the kernel took: from the sending of a segment to the
- * acknowledgement of it, in whole microseconds. A delayed acknowledgement is part of it. It is what the smoothed
- * value (`ss -i`, and tcprtt of libbpf-tools) is made of; that one hides spikes and is seen again with each
- * segment that comes in, here a sample counts once.
+ * Each value is one sample that the kernel took: from the sending of a segment to its
+ * acknowledgement, delayed or not, in whole microseconds. The smoothed value (`ss -i`, tcprtt of
+ * libbpf-tools) is made of these; it hides spikes, and tcprtt counts it for each segment that
+ * comes in. Here each sample counts once.
  *
  * Hook: tcp_ack_update_rtt (fentry), once for each acknowledgement that comes in while data is
  * under way, and for the handshake at either end. A receiver of bulk data has next to no samples.
  *
+ * Costs, in instructions a small request and its answer on one side, 6.1: 201 (client), 196
+ * (server), where tcprtt adds 449 and 448; paused 174 and 171, so nearly all of it is the hook. By
+ * prefix 636, by port 696.
+ *
  * Cannot see: data that was sent more than once, because nobody knows which of them was
- * acknowledged (Karn); such acknowledgements are counted as `unsampled`. From time stamps the kernel
- * still gets a value for them, in milliseconds; it is left out.
+ * acknowledged (Karn); such acknowledgements are counted as `unsampled`. From time stamps the
+ * kernel still gets a value for them, mostly in milliseconds; it is left out.
  */
 #include "pinscope.bpf.h"
 

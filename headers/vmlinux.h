@@ -164,11 +164,11 @@ struct bpf_map {
 
 #pragma clang attribute pop
 
-#define AF_INET	 2
-#define AF_INET6 10
+#define AF_INET		2
+#define AF_INET6	10
 
-#define IPPROTO_TCP 6
-#define IPPROTO_UDP 17
+#define IPPROTO_TCP	6
+#define IPPROTO_UDP	17
 
 /* include/net/tcp_states.h; enum values there, but not in BTF on every kernel. */
 #define TCP_ESTABLISHED 1
@@ -178,9 +178,9 @@ struct bpf_map {
 #define TCP_LISTEN	10
 
 /* include/net/tcp.h */
-#define TCPHDR_SYN 0x02
-#define TCPHDR_RST 0x04
-#define TCPHDR_ACK 0x10
+#define TCPHDR_SYN	0x02
+#define TCPHDR_RST	0x04
+#define TCPHDR_ACK	0x10
 
 /* net/ipv4/tcp_input.c: the acknowledgement covers data or a SYN that was not covered before. */
-#define FLAG_ACKED 0x14
+#define FLAG_ACKED	0x14
