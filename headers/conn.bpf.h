@@ -25,6 +25,13 @@ static __always_inline void ipaddr_from_v4(ipaddr_t *to, __be32 v4)
 	__builtin_memcpy(to->addr + 12, &v4, sizeof(v4));
 }
 
+static __always_inline bool is_v4(const ipaddr_t *addr)
+{
+	const u32 *words = (const u32 *)addr;
+
+	return !words[0] && !words[1] && words[2] == bpf_htonl(0xffff);
+}
+
 /* A socket of AF_INET6 that talks IPv4 has v4-mapped addresses: the same form. */
 static __always_inline void conn_load(struct conn *conn, struct sock *sk, bool probe)
 {

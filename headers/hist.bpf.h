@@ -19,6 +19,17 @@ static __always_inline void hist_add(struct hist *hist, u32 slot, u64 value)
 		hist->max = value;
 }
 
+/* Adds a row's histogram to one of this CPU. */
+static __always_inline void hist_fold(struct hist *into, const struct hist *from)
+{
+	__sync_fetch_and_add(&into->sum, from->sum);
+	if (from->max > into->max)
+		into->max = from->max;
+	for (int i = 0; i < HIST_SLOTS; i++)
+		if (from->slots[i])
+			__sync_fetch_and_add(&into->slots[i], from->slots[i]);
+}
+
 /* The square of a value as minihist.sumsq counts it. */
 static __always_inline u64 minihist_square(u64 value)
 {
@@ -44,6 +55,28 @@ static __always_inline void minihist_add(struct minihist *hist, u32 slot, u64 va
 	if (value < hist->min || !hist->count)
 		hist->min = value;
 	hist->count++;
+}
+
+/* Into a row that several processors may be writing. (min and max may lag when two race.) */
+static __always_inline void minihist_add_shared(struct minihist *hist, u32 slot, u64 value)
+{
+	u64 square = minihist_square(value);
+
+	slot = minihist_slot(slot);
+	barrier_var(slot);
+	if (slot >= MINIHIST_SLOTS)
+		return;
+	__sync_fetch_and_add(&hist->slots[slot], 1);
+	__sync_fetch_and_add(&hist->sum, value);
+	if (hist->sumsq + square < square)
+		hist->sumsq = ~0ULL;
+	else if (hist->sumsq != ~0ULL)
+		__sync_fetch_and_add(&hist->sumsq, square);
+	if (value > hist->max)
+		hist->max = value;
+	if (value < hist->min || !hist->count)
+		hist->min = value;
+	__sync_fetch_and_add(&hist->count, 1);
 }
 
 /*

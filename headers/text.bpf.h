@@ -7,6 +7,7 @@
 #pragma once
 
 #include "pinscope.bpf.h"
+#include "conn.bpf.h"
 
 struct bpf_iter_meta {
 	struct seq_file *seq;
@@ -39,13 +40,6 @@ static __always_inline comm_t text_comm(const comm_t *comm)
 	}
 	text.name[sizeof(text.name) - 1] = 0;
 	return text;
-}
-
-static __always_inline bool is_v4(const ipaddr_t *addr)
-{
-	const u32 *words = (const u32 *)addr;
-
-	return !words[0] && !words[1] && words[2] == bpf_htonl(0xffff);
 }
 
 /* 192.0.2.1:443 or [2001:db8::1]:443, and a blank. */

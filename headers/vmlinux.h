@@ -87,6 +87,10 @@ typedef struct {
 	struct net *net;
 } possible_net_t;
 
+typedef struct {
+	int counter;
+} atomic_t;
+
 struct sock_common {
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
@@ -115,6 +119,8 @@ struct sock {
 	int sk_err;
 	u16 sk_protocol;
 	struct socket *sk_socket;
+	u32 sk_ack_backlog;
+	u32 sk_max_ack_backlog;
 };
 
 struct inet_sock {
@@ -124,11 +130,16 @@ struct inet_sock {
 	__be16 inet_sport;
 };
 
+struct request_sock_queue {
+	atomic_t qlen;
+};
+
 struct inet_connection_sock {
 	u8 icsk_ca_state : 5;
 	u8 icsk_backoff;
 	struct inet_sock icsk_inet;
 	const struct tcp_congestion_ops *icsk_ca_ops;
+	struct request_sock_queue icsk_accept_queue;
 };
 
 struct minmax_sample {
@@ -269,12 +280,15 @@ struct bpf_map {
 #define IPPROTO_UDP	   17
 
 /* include/net/tcp_states.h; enum values there, but not in BTF on every kernel. */
+#define TCP_LISTEN	   10
 #define TCP_ESTABLISHED	   1
 #define TCP_SYN_SENT	   2
 #define TCP_SYN_RECV	   3
 #define TCP_CLOSE_WAIT	   8
 
 /* include/net/tcp.h */
+#define TCPHDR_RST	   0x04
+#define TCPHDR_ACK	   0x10
 #define TCPHDR_SYN	   0x02
 #define TCPCB_EVER_RETRANS 0x80
 
@@ -298,3 +312,6 @@ struct bpf_map {
 #define EPIPE		   32
 
 #define SOCK_DONE	   1 /* bit of skc_flags: a FIN was received */
+
+/* net/ipv4/tcp_input.c: the acknowledgement covers data or a SYN that was not covered before. */
+#define FLAG_ACKED	   0x14
