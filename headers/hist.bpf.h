@@ -46,6 +46,28 @@ static __always_inline void minihist_add(struct minihist *hist, u32 slot, u64 va
 	hist->count++;
 }
 
+/* Into a row that several processors may be writing. (min and max may lag when two race.) */
+static __always_inline void minihist_add_shared(struct minihist *hist, u32 slot, u64 value)
+{
+	u64 square = minihist_square(value);
+
+	slot = minihist_slot(slot);
+	barrier_var(slot);
+	if (slot >= MINIHIST_SLOTS)
+		return;
+	__sync_fetch_and_add(&hist->slots[slot], 1);
+	__sync_fetch_and_add(&hist->sum, value);
+	if (hist->sumsq + square < square)
+		hist->sumsq = ~0ULL;
+	else if (hist->sumsq != ~0ULL)
+		__sync_fetch_and_add(&hist->sumsq, square);
+	if (value > hist->max)
+		hist->max = value;
+	if (value < hist->min || !hist->count)
+		hist->min = value;
+	__sync_fetch_and_add(&hist->count, 1);
+}
+
 /*
  * Adds a row's small histogram to one of this CPU, which several programs may be adding to.
  * (min and max may lag when two race; count, sum and slots cannot.)

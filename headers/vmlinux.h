@@ -110,6 +110,8 @@ struct sk_buff_head {
 struct sock {
 	struct sock_common __sk_common;
 	struct sk_buff_head sk_receive_queue;
+	struct sk_buff_head sk_write_queue;
+	u16 sk_protocol;
 };
 
 struct tcp_sock {
@@ -117,8 +119,17 @@ struct tcp_sock {
 	u32 copied_seq;
 };
 
+typedef struct {
+	int counter;
+} atomic_t;
+
+typedef struct {
+	atomic_t refs;
+} refcount_t;
+
 struct sk_buff {
 	unsigned int len;
+	refcount_t users;
 };
 
 struct ipv6_pinfo {
@@ -140,8 +151,15 @@ struct bpf_map {
 
 #pragma clang attribute pop
 
+enum skb_drop_reason {
+	SKB_DROP_REASON_SOCKET_RCVBUFF,
+	SKB_DROP_REASON_PROTO_MEM,
+};
+
 #define AF_INET	 2
 #define AF_INET6 10
+
+#define ENOMEM 12
 
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
