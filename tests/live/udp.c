@@ -149,6 +149,23 @@ static void verb_more(struct end *e, char **arg)
 	must(transmit(e, number(arg[0]), MSG_MORE) >= 0, "send");
 }
 
+/* COUNT,PORT: datagrams from that port whose checksum is wrong (IPv4, to where `to` says) */
+static void verb_spoil(struct end *e, char **arg)
+{
+	struct udphdr header = {.source = htons(number(arg[1])), .len = htons(200), .check = 1};
+	struct sockaddr_in to;
+	int fd = socket(AF_INET, SOCK_RAW, IPPROTO_UDP);
+
+	memcpy(&to, &e->to, sizeof(to));
+	header.dest = to.sin_port;
+	memcpy(buf, &header, sizeof(header));
+	to.sin_port = 0;
+	for (long n = number(arg[0]); n > 0; n--)
+		must(sendto(fd, buf, 200, 0, (void *)&to, sizeof(to)) == 200, "send a raw packet");
+	close(fd);
+	memset(buf, 0, sizeof(header));
+}
+
 static void got(struct end *e, int ret)
 {
 	e->received++;
@@ -195,6 +212,35 @@ static void verb_pause(struct end *e, char **arg)
 	usleep(number(arg[0]) * 1000);
 }
 
+/* FILE: tells whoever waits for that file that it has come so far */
+static void verb_tell(struct end *e, char **arg)
+{
+	FILE *f = fopen(arg[0], "w");
+
+	(void)e;
+	must(f && fputs("here\n", f) >= 0 && !fclose(f), arg[0]);
+}
+
+/* FILE: waits until there is that file */
+static void verb_await(struct end *e, char **arg)
+{
+	(void)e;
+	while (access(arg[0], F_OK))
+		usleep(10000);
+}
+
+/* SENDERS,COUNT: so many processes send so many datagrams each, while this one goes on */
+static void verb_crowd(struct end *e, char **arg)
+{
+	for (long senders = number(arg[0]); senders > 0; senders--) {
+		if (fork())
+			continue;
+		for (long n = number(arg[1]); n > 0; n--)
+			must(transmit(e, 10, 0) >= 0, "send");
+		_exit(0);
+	}
+}
+
 static void verb_rcvbuf(struct end *e, char **arg)
 {
 	option(e, SOL_SOCKET, SO_RCVBUF, number(arg[0]));
@@ -233,12 +279,28 @@ static const struct {
 	const char *name;
 	void (*run)(struct end *e, char **arg);
 } verbs[] = {
-	{"in", verb_in},	 {"open", verb_open},	    {"bind", verb_bind},
-	{"to", verb_to},	 {"connect", verb_connect}, {"send", verb_send},
-	{"fail", verb_fail},	 {"more", verb_more},	    {"recv", verb_recv},
-	{"drain", verb_drain},	 {"peek", verb_peek},	    {"pause", verb_pause},
-	{"rcvbuf", verb_rcvbuf}, {"reuse", verb_reuse},	    {"broadcast", verb_broadcast},
-	{"gro", verb_gro},	 {"segment", verb_segment}, {"close", verb_close},
+	{"in", verb_in},
+	{"open", verb_open},
+	{"bind", verb_bind},
+	{"to", verb_to},
+	{"connect", verb_connect},
+	{"send", verb_send},
+	{"fail", verb_fail},
+	{"spoil", verb_spoil},
+	{"more", verb_more},
+	{"recv", verb_recv},
+	{"drain", verb_drain},
+	{"peek", verb_peek},
+	{"pause", verb_pause},
+	{"tell", verb_tell},
+	{"await", verb_await},
+	{"crowd", verb_crowd},
+	{"rcvbuf", verb_rcvbuf},
+	{"reuse", verb_reuse},
+	{"broadcast", verb_broadcast},
+	{"gro", verb_gro},
+	{"segment", verb_segment},
+	{"close", verb_close},
 };
 
 static void step(char *text)
