@@ -128,8 +128,18 @@ typedef struct {
 } refcount_t;
 
 struct sk_buff {
+	struct sock *sk;
+	struct net_device *dev;
 	unsigned int len;
+	__be16 protocol;
+	u16 network_header;
+	unsigned char *head;
 	refcount_t users;
+};
+
+struct net_device {
+	possible_net_t nd_net;
+	int ifindex;
 };
 
 struct ipv6_pinfo {

@@ -168,7 +168,7 @@ queued() {
 
 @test "what arrived while the probe paused has no time, and gets no wrong one" {
 	local before
-	before=$(dump | jq 'select(.map == "losses" and .labels.reason == "untimed").count')
+	before=$("$READER" dump --json udp_traffic | jq 'select(.map == "losses" and .labels.reason == "untimed").count')
 	ends s.at=b s.open=4 s.bind="$ADDR2,7020" c.at=a c.open=4 c.to="$ADDR2,7020" c.send=50,10 s.recv=50
 	settings paused=on
 	(

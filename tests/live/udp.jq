@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# What udp_traffic shows (an array of rows), against what the sockets and the kernel say. Every
+# What udp_traffic and packet_drop show (an array of rows), against what the sockets and the kernel say. Every
 # judgement is a stream of sentences: what was expected, what came. None: all is well.
 
 def expect($what; $want; $got): select($want != $got) | "\($what): expected \($want), got \($got)";
@@ -32,3 +32,14 @@ def fits($said; $name; $netns; $port; $also):
 def loss($reason): map(select(.map == "losses" and .labels.reason == $reason))[0].count;
 
 def lossless: map(select(.map == "losses" and .count > 0)) | expect("losses"; []; .);
+
+# ---- packet_drop
+
+def total: {packets: (map(.packets) | add // 0), bytes: (map(.bytes) | add // 0)};
+
+# Drops for that reason (where the kernel has reasons) in a function whose name begins so, since $before.
+def dropped($before; $reason; $place; $ethertype; $protocol):
+	def these: map(select(.map == "drops" and (.labels | .ethertype == $ethertype and .protocol == $protocol
+		and (.reason // $reason) == $reason and (.location | test("^(\($place))[+]0x[0-9a-f]+( \\[.*\\])?$")))));
+	(these | total) as $now | ($before | these | total) as $was
+	| {packets: ($now.packets - $was.packets), bytes: ($now.bytes - $was.bytes)};
