@@ -6,12 +6,9 @@
 # shellcheck source=tests/live/udp.bash
 . "${BATS_TEST_DIRNAME:-$(dirname "${BASH_SOURCE[0]}")}/udp.bash"
 
-# begin: what is judged begins here.
+# begin: what is judged begins here. (Each `judge` is a beginning too.)
 begin() {
-	counters before
-	"$READER" dump --json packet_drop >"$BATS_TEST_TMPDIR/begin"
-	INTERFACE=$(on b ip -j link show ve0 | jq -r '.[0].ifindex')
-	export INTERFACE
+	"$READER" dump --json packet_drop >"$BATS_FILE_TMPDIR/begin"
 }
 
 # settings KEY=VALUE...
@@ -32,5 +29,6 @@ judge() {
 	counters after
 	judge_rows packet_drop 'def dropped($reason; $place; $ethertype; $protocol):
 			dropped($begin; $reason; $place; $ethertype; $protocol);
-		'"$1" --slurpfile begin "$BATS_TEST_TMPDIR/begin"
+		'"$1" --slurpfile begin "$BATS_FILE_TMPDIR/begin" || return
+	mv "$BATS_TEST_TMPDIR/dump" "$BATS_FILE_TMPDIR/begin"
 }

@@ -11,7 +11,10 @@ bats_require_minimum_version 1.5.0
 setup_file() {
 	load packet_drop.bash
 	net_up a b
+	# Nothing but what is sent here: b has no IPv6 of its own, and other namespaces do not count.
+	net_sysctl b net.ipv6.conf.all.disable_ipv6=1
 	probe_load packet_drop --map-entries drops=2
+	settings netns="$NETNS_b"
 }
 
 teardown_file() {
@@ -22,17 +25,14 @@ teardown_file() {
 
 setup() {
 	load packet_drop.bash
-	begin
+	counters before
 }
 
 @test "three kinds of drops in two rows" {
-	# Nothing but what is sent here: b has no IPv6 of its own, and other namespaces do not count.
-	net_sysctl b net.ipv6.conf.all.disable_ipv6=1
-	settings netns="$NETNS_b"
 	begin
 	knock 3 "$ADDR2" 7777
 	ends c.at=a c.open=4 c.to="$ADDR2,7777" c.send=5,10 s.at=b s.open=4 s.bind="$ADDR2,7778" s.rcvbuf=4096 \
-		c.to="$ADDR2,7778" c.send=40,500 >/dev/null
+		c.to="$ADDR2,7778" c.send=40,500 s.drain=100 >/dev/null
 	judge '(map(select(.map == "rest")) | total.packets) as $rest
 		| ([$begin[] | select(.map == "drops" or .map == "rest")] | total.packets) as $was
 		| expect("all"; 8 + $kernel.b.UdpRcvbufErrors + $was; map(select(.map == "drops" or .map == "rest")) | total.packets),

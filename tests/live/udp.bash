@@ -43,6 +43,7 @@ judge_rows() {
 		| $dump | map(select(.type == "row")) | '"$2")
 	[[ -z $wrong ]] || {
 		printf '%s\n' "$wrong" >&2
+		jq -c 'select(.type == "row" and (.map == "drops" or .map == "rest"))' "$BATS_TEST_TMPDIR/dump" >&2
 		return 1
 	}
 }
