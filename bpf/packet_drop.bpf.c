@@ -7,6 +7,9 @@
  * kernel); not_specified is what code says that was not taught to give one. Reasons of
  * subsystems (mac80211, openvswitch) are numbers of 65536 and more.
  *
+ * Costs nothing measurable where nothing is dropped (6.1, docs/cost.md); what a drop costs is not
+ * measured.
+ *
  * Before there were reasons (5.10) the kernel also frees some packets this way that went well, as
  * clones that nobody took; there the place must tell the one from the other.
  *

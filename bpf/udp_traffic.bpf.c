@@ -16,6 +16,10 @@
  * the way through the queue needs no hash. Several processors may deliver to one socket, and
  * several threads read it: all counters are atomic.
  *
+ * Costs 1,020 instructions a datagram that is sent and read on one host, both ways together; 760 where
+ * the port filter rejects, 695 paused, most of it the hooks (6.1, variant fexit, whole path, docs/cost.md). An
+ * arrival that finds no free row costs a search of 16 places more. 5 MiB of kernel memory.
+ *
  * Cannot see: on the sending side the datagrams of a send with UDP_SEGMENT, on the receiving side
  * those of a read with UDP_GRO (one each, with all their bytes; so does the kernel count); a send that was corked
  * and is uncorked by setsockopt (its bytes count, as a datagram it does not); sendpage, up to 6.4;
@@ -343,6 +347,11 @@ int BPF_PROG(udp_read, struct sock *sk, struct sk_buff *skb, int len)
 	return 0;
 }
 
+static __always_inline bool is_udp(struct sock *sk)
+{
+	return sk->sk_protocol == IPPROTO_UDP || sk->sk_protocol == IPPROTO_UDPLITE;
+}
+
 static __always_inline int dropped(struct sock *sk, bool full)
 {
 	struct stats *stats = stats_of_socket(sk);
@@ -376,7 +385,7 @@ int BPF_PROG(udp_dropped, struct sk_buff *skb, void *location, u32 reason, struc
 
 	if (!full && reason != bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_PROTO_MEM))
 		return 0;
-	if (!not_null(sk) || !sk || sk->sk_protocol != IPPROTO_UDP)
+	if (!not_null(sk) || !sk || !is_udp(sk))
 		return 0;
 	return dropped(sk, full);
 }
@@ -396,7 +405,7 @@ int BPF_PROG(udp_bad_checksum, struct sock *sk, struct sk_buff_head *queue, stru
 {
 	struct stats *stats;
 
-	if (ret || sk->sk_protocol != IPPROTO_UDP)
+	if (ret || !is_udp(sk))
 		return 0;
 	stats = stats_of_socket(sk);
 	if (stats)
@@ -409,7 +418,7 @@ SEC("fentry/inet_sock_destruct")
 PROTO("void (struct sock *)")
 int BPF_PROG(udp_end, struct sock *sk)
 {
-	struct row *row = slot_find(&sockets, (u64)sk);
+	struct row *row = is_udp(sk) ? slot_find(&sockets, (u64)sk) : NULL;
 
 	if (row) {
 		row->state = STATE_CLOSED;

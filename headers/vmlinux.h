@@ -173,6 +173,7 @@ enum skb_drop_reason {
 
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
+#define IPPROTO_UDPLITE 136
 
 /* include/net/tcp_states.h; enum values there, but not in BTF on every kernel. */
 #define TCP_ESTABLISHED 1
