@@ -3,8 +3,8 @@
  * packet_drop: packets the kernel dropped, by reason, place, protocol, interface and namespace.
  *
  * One hook, kfree_skb: the kernel frees a packet that did not get where it should. The place is
- * the code that freed it. The reason is the kernel's own (enum skb_drop_reason, by the names of the running
- * kernel); not_specified is what code says that was not taught to give one. Reasons of
+ * the code that freed it. The reason is the kernel's own (enum skb_drop_reason, by the names of the
+ * running kernel); not_specified is what code says that was not taught to give one. Reasons of
  * subsystems (mac80211, openvswitch) are numbers of 65536 and more.
  *
  * Costs nothing measurable where nothing is dropped (6.1, docs/cost.md); what a drop costs is not
@@ -13,10 +13,10 @@
  * Before there were reasons (5.10) the kernel also frees some packets this way that went well, as
  * clones that nobody took; there the place must tell the one from the other.
  *
- * Cannot see: what a network card or its driver drops without having made a packet of it; on most
- * kernels, what a driver frees by dev_kfree_skb_any or XDP drops. The interface and namespace are 0 where the
- * packet does not say (the sender's socket gives the namespace then), the protocol is none where the headers are not
- * set yet, and behind IPv6 extension headers it is that of the first. A drop of a GSO or GRO packet is one.
+ * Cannot see: what a network card or its driver drops without having made a packet of it, and on
+ * most kernels what XDP drops. The interface and namespace are 0 where the packet does not say (the
+ * sender's socket gives the namespace then), the protocol is none where the headers are not set yet,
+ * and behind IPv6 extension headers it is that of the first. A GSO or GRO packet is one.
  *
  * Variants, the better first:
  * variant reason   -DREASON

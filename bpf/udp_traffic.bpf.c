@@ -16,14 +16,17 @@
  * the way through the queue needs no hash. Several processors may deliver to one socket, and
  * several threads read it: all counters are atomic.
  *
- * Costs 1,020 instructions a datagram that is sent and read on one host, both ways together; 760 where
- * the port filter rejects, 695 paused, most of it the hooks (6.1, variant fexit, whole path, docs/cost.md). An
- * arrival that finds no free row costs a search of 16 places more. 5 MiB of kernel memory.
+ * Costs 1,020 instructions a datagram that is sent and read on one host, both ways together; 760
+ * where the port filter rejects, 695 paused, most of it the hooks (6.1, variant fexit, whole path,
+ * docs/cost.md). An event of a socket for which there is no free row searches 16 places more, each
+ * time. 4.2 MiB of kernel memory with two processors.
  *
  * Cannot see: on the sending side the datagrams of a send with UDP_SEGMENT, on the receiving side
- * those of a read with UDP_GRO (one each, with all their bytes; so does the kernel count); a send that was corked
- * and is uncorked by setsockopt (its bytes count, as a datagram it does not); sendpage, up to 6.4;
- * what an encapsulation (VXLAN, WireGuard, IPsec) takes before the socket's queue, or a sockmap from it;
+ * those of a read with UDP_GRO (one each, with all their bytes; so does the kernel count); a send
+ * that was corked and is uncorked by setsockopt (its bytes count, as a datagram it does not);
+ * sendpage, up to 6.4; what an encapsulation (VXLAN, WireGuard, IPsec) takes before the socket's
+ * queue, or a sockmap from it; a wrong checksum that is found before the socket is (up to 76 bytes)
+ * or while the socket is polled;
  * the remote address of a socket that is not connected, to which the filter `addr` is blind, too;
  * with a filter on pid or cgroup, what arrived before the process first used the socket. The ends
  * in a row are those of the socket's first use.

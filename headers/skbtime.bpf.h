@@ -5,8 +5,8 @@
  *
  * A hash would cost 775 instructions a packet to insert and delete, this costs 18 twice
  * (docs/cost.md), and nothing is left behind by packets that never arrive. In exchange two
- * packets may have the same place: the later one takes it, and the other's time is lost, which the caller
- * counts. With N packets under way a time is lost with a probability of about N / entries.
+ * packets may have the same place: the later one takes it, and the other's time is lost, which the
+ * caller counts. With N packets under way a time is lost with a probability of about N / entries.
  *
  * Every packet that passes the first place must be noted, those that are not measured with time 0:
  * then a time is never taken for that of an earlier packet at the same address. (If two processors

@@ -11,7 +11,8 @@ bats_require_minimum_version 1.5.0
 setup_file() {
 	load packet_drop.bash
 	net_up a b
-	# Nothing but what is sent here: b has no IPv6 of its own, and other namespaces do not count.
+	# Nothing but what is sent here: no IPv6 by itself, and other namespaces do not count.
+	net_sysctl a net.ipv6.conf.all.disable_ipv6=1
 	net_sysctl b net.ipv6.conf.all.disable_ipv6=1
 	probe_load packet_drop --map-entries drops=2
 	settings netns="$NETNS_b"
