@@ -15,8 +15,8 @@
  *
  * Cannot see: what a network card or its driver drops without having made a packet of it, and on
  * most kernels what XDP drops. The interface and namespace are 0 where the packet does not say (the
- * sender's socket gives the namespace then), the protocol is none where the headers are not set yet,
- * and behind IPv6 extension headers it is that of the first. A GSO or GRO packet is one.
+ * sender's socket gives the namespace then), the protocol is none where the headers are not set
+ * yet, and behind IPv6 extension headers it is that of the first. A GSO or GRO packet is one.
  *
  * Variants, the better first:
  * variant reason   -DREASON
