@@ -325,23 +325,6 @@ static __always_inline struct listener_row *listener_row(const struct conn *conn
 			__sync_fetch_and_add(&(counts)->member, 1);                                \
 	} while (0)
 
-/* Into a row that several CPUs write: min and max may lag when two race. */
-static __always_inline void minihist_add_shared(struct minihist *hist, u32 slot, u64 value)
-{
-	slot = minihist_slot(slot);
-	barrier_var(slot);
-	if (slot >= MINIHIST_SLOTS)
-		return;
-	if (value > hist->max)
-		hist->max = value;
-	if (value < hist->min || !hist->count)
-		hist->min = value;
-	__sync_fetch_and_add(&hist->slots[slot], 1);
-	__sync_fetch_and_add(&hist->sumsq, minihist_square(value));
-	__sync_fetch_and_add(&hist->sum, value);
-	__sync_fetch_and_add(&hist->count, 1);
-}
-
 static __always_inline void record(struct hist *all, struct minihist *row, u64 ns)
 {
 	u32 slot;

@@ -14,14 +14,16 @@
 #include "types.h"
 #include "hist.h"
 
-#define TAG(text)    __attribute__((btf_decl_tag(text)))
-#define HELP(text)   TAG("help:" text)
-#define NEEDS(what)  TAG("needs:" what)
-#define PROTO(text)  TAG("proto:" text)
-#define LABEL(name)  TAG("label:" name)
-#define METRIC(name) TAG("metric:" name)
-#define BY_CPU	     TAG("by_cpu")
-#define INTERNAL     TAG("internal")
+#define TAG(text)	  __attribute__((btf_decl_tag(text)))
+#define HELP(text)	  TAG("help:" text)
+#define NEEDS(what)	  TAG("needs:" what)
+#define PROTO(text)	  TAG("proto:" text)
+#define LABEL(name)	  TAG("label:" name)
+#define METRIC(name)	  TAG("metric:" name)
+#define BY_CPU		  TAG("by_cpu")
+#define INTERNAL	  TAG("internal")
+/* For a typedef of u32: its names are those of that enum in the running kernel. */
+#define KERNEL_ENUM(name) TAG("enum:" name)
 
 #ifndef VARIANT
 #define VARIANT "default"

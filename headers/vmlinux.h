@@ -91,6 +91,10 @@ typedef struct {
 	int counter;
 } atomic_t;
 
+typedef struct {
+	atomic_t refs;
+} refcount_t;
+
 struct sock_common {
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
@@ -121,6 +125,7 @@ struct sock {
 	struct socket *sk_socket;
 	u32 sk_ack_backlog;
 	u32 sk_max_ack_backlog;
+	struct sk_buff_head sk_write_queue;
 };
 
 struct inet_sock {
@@ -243,6 +248,17 @@ struct sk_buff {
 	unsigned int len;
 	u64 skb_mstamp_ns;
 	char cb[48];
+	struct sock *sk;
+	struct net_device *dev;
+	__be16 protocol;
+	u16 network_header;
+	unsigned char *head;
+	refcount_t users;
+};
+
+struct net_device {
+	possible_net_t nd_net;
+	int ifindex;
 };
 
 struct tcp_skb_cb {
@@ -315,3 +331,12 @@ struct bpf_map {
 
 /* net/ipv4/tcp_input.c: the acknowledgement covers data or a SYN that was not covered before. */
 #define FLAG_ACKED	   0x14
+
+enum skb_drop_reason {
+	SKB_DROP_REASON_SOCKET_RCVBUFF,
+	SKB_DROP_REASON_PROTO_MEM,
+};
+
+#define ENOMEM		12
+
+#define IPPROTO_UDPLITE 136

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "cell.h"
+#include "ksyms.h"
 #include "units.h"
 
 void out_bytes_plain(struct out *o, const char *text, size_t n)
@@ -26,6 +27,9 @@ void print_label(struct out *o, const struct column *c, const struct row *row, e
 		break;
 	case FMT_FLAG:
 		out_str(o, cell_number(c, row) ? "on" : "off");
+		break;
+	case FMT_KSYM:
+		print_ksym(o, cell_number(c, row), escape);
 		break;
 	case FMT_ENUM:
 		name = enum_name(c->names, cell_number(c, row));

@@ -10,6 +10,7 @@
 
 #include "error.h"
 #include "fits.h"
+#include "kernel_btf.h"
 #include "prototype.h"
 #include "util.h"
 
@@ -64,7 +65,7 @@ struct kernel *kernel_open(void)
 	const char *file = getenv("PINSCOPE_BTF");
 	struct kernel *k = xcalloc(1, sizeof(*k));
 
-	k->btf = file ? btf__parse(file, NULL) : btf__load_vmlinux_btf();
+	k->btf = kernel_btf_read();
 	k->modules_read = file;
 	if (!k->btf)
 		die(EXIT_FAILED,

@@ -16,6 +16,7 @@ enum format {
 	FMT_SIGNED,
 	FMT_PORT,
 	FMT_ENUM,
+	FMT_KSYM, /* an address of the kernel */
 	FMT_FLAG,
 	FMT_ADDRESS,
 	FMT_PREFIX,

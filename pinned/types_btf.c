@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "kernel_btf.h"
 #include "types_btf.h"
 #include "util.h"
 
@@ -31,6 +32,7 @@ static const struct meaning meanings[] = {
 	{"ifindex_t", FMT_NUMBER, UNIT_COUNT, true, false, 0},
 	{"irq_t", FMT_NUMBER, UNIT_COUNT, true, false, 0},
 	{"cgroupid_t", FMT_NUMBER, UNIT_COUNT, true, false, 0},
+	{"ksym_t", FMT_KSYM, UNIT_COUNT, true, false, 8},
 	{"comm_t", FMT_CHARS, UNIT_COUNT, true, false, 16},
 	{"flag_t", FMT_FLAG, UNIT_COUNT, true, false, 0},
 	{"number_t", FMT_NUMBER, UNIT_COUNT, false, true, 0},
@@ -61,17 +63,27 @@ const struct btf_type *resolved(const struct btf *btf, u32 id)
 	return t;
 }
 
-bool is_internal(const struct btf *btf, const struct btf_type *t)
+/* What follows `prefix` in a tag of a struct or typedef; NULL: it has none. */
+static const char *type_tag(const struct btf *btf, const struct btf_type *t, const char *prefix)
 {
+	size_t n = strlen(prefix);
+
 	for (u32 id = 1; id < btf__type_cnt(btf); id++) {
 		const struct btf_type *tag = btf__type_by_id(btf, id);
 
 		if (btf_is_decl_tag(tag) && btf_decl_tag(tag)->component_idx == -1 &&
 		    btf__type_by_id(btf, tag->type) == t &&
-		    !strcmp(type_name(btf, tag), "internal"))
-			return true;
+		    !strncmp(type_name(btf, tag), prefix, n))
+			return type_name(btf, tag) + n;
 	}
-	return false;
+	return NULL;
+}
+
+bool is_internal(const struct btf *btf, const struct btf_type *t)
+{
+	const char *rest = type_tag(btf, t, "internal");
+
+	return rest && !*rest;
 }
 
 const struct meaning *find_meaning(const struct btf *btf, u32 id)
@@ -185,7 +197,23 @@ static struct enumeration *read_enum(const struct btf *btf, const struct btf_typ
 	return e;
 }
 
-static bool add_enum(struct layout *l, const struct btf_type *t, const char *path, u32 offset)
+/* The running kernel's names; none where it has no such enum, or does not say. */
+static struct enumeration *read_kernel_enum(const char *name)
+{
+	static struct btf *kernel;
+	static bool known;
+	int id;
+
+	if (!known)
+		kernel = kernel_btf_read();
+	known = true;
+	id = kernel ? btf__find_by_name_kind(kernel, name, BTF_KIND_ENUM) : 0;
+	return id > 0 ? read_enum(kernel, btf__type_by_id(kernel, id))
+		      : xcalloc(1, sizeof(struct enumeration));
+}
+
+static bool add_enum(struct layout *l, const struct btf_type *t, const char *of_kernel,
+		     const char *path, u32 offset)
 {
 	struct column *c;
 
@@ -196,7 +224,7 @@ static bool add_enum(struct layout *l, const struct btf_type *t, const char *pat
 		return false;
 	c->format = FMT_ENUM;
 	c->label = true;
-	c->names = read_enum(l->btf, t);
+	c->names = of_kernel ? read_kernel_enum(of_kernel) : read_enum(l->btf, t);
 	return true;
 }
 
@@ -256,16 +284,17 @@ static bool add_type(struct layout *l, u32 id, const char *path, u32 offset, int
 {
 	const struct meaning *m = find_meaning(l->btf, id);
 	const struct btf_type *t = resolved(l->btf, id);
+	const char *of_kernel = type_tag(l->btf, btf__type_by_id(l->btf, id), "enum:");
 	s64 size = btf__resolve_size(l->btf, id);
 
 	if (!t || size < 0 || depth > MAX_DEPTH)
 		return layout_refuse(l, path, "its type is damaged");
 	if (m)
 		return add_meant(l, m, path, offset, size);
+	if (btf_is_any_enum(t) || (of_kernel && btf_is_int(t)))
+		return add_enum(l, t, of_kernel, path, offset);
 	if (btf_is_int(t))
 		return add_int(l, t, path, offset);
-	if (btf_is_any_enum(t))
-		return add_enum(l, t, path, offset);
 	if (btf_is_array(t))
 		return add_array(l, t, path, offset, depth);
 	if (btf_is_struct(t))

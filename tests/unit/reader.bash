@@ -16,7 +16,7 @@ check_build() {
 	done
 	mkdir -p "${program%/*}"
 	"${CC:-cc}" -O1 -g -Wall -Wextra -Werror -std=gnu11 -D_GNU_SOURCE -DVERSION='"test"' \
-		-I"$top/headers" -o "$program" "${sources[@]}" -lm
+		-I"$top/headers" -o "$program" "${sources[@]}" -lbpf -lm
 	echo "$program"
 }
 

@@ -153,6 +153,25 @@ static void retransmission(void)
 	tcp_close(fd);
 }
 
+/* A socket that talks to itself. */
+
+static void datagram_begin(void)
+{
+	struct sockaddr_in addr = {.sin_family = AF_INET};
+	socklen_t len = sizeof(addr);
+
+	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	if (fd < 0 || bind(fd, (void *)&addr, len) || getsockname(fd, (void *)&addr, &len) ||
+	    connect(fd, (void *)&addr, len))
+		die("connect a datagram socket to itself");
+}
+
+static void datagram_end(void)
+{
+	close(fd);
+}
+
 /* A look at data that stays: the cheapest way to one run of a hook on a socket. */
 
 static void peek_begin(void)
@@ -249,6 +268,8 @@ const struct op ops[] = {
 	 server_connection, mirror_end},
 	{"retransmission", "connect, five messages of which one is lost, close", 24, mirror_begin,
 	 nothing, retransmission, mirror_end},
+	{"datagram", "a UDP datagram sent and read, both ends here", 64, datagram_begin, nothing,
+	 request, datagram_end},
 	{"peek", "a look at a received byte", 256, peek_begin, nothing, peek, one_side_end},
 	{"pingpong", "a byte there and back through pipes", 128, pingpong_begin, nothing, pingpong,
 	 stop},

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ksyms.h"
+#include "util.h"
+
+struct symbol {
+	u64 address;
+	char *name, *module; /* module: with its blank and brackets, or empty */
+};
+
+static struct symbol *symbols;
+static unsigned int count;
+
+/* ADDRESS TYPE NAME[<TAB>[MODULE]] */
+static void add_symbol(char *line)
+{
+	char *end, *tab;
+	u64 address = strtoull(line, &end, 16);
+	struct symbol *symbol;
+
+	if (!address || end[0] != ' ' || !strchr("tTwW", end[1]) || end[2] != ' ')
+		return;
+	line = xstrdup(end + 3);
+	line[strcspn(line, "\n")] = 0;
+	tab = strchr(line, '\t');
+	symbol = APPEND(symbols, count);
+	*symbol = (struct symbol){address, line, ""};
+	if (tab) {
+		*tab = 0;
+		symbol->module = xasprintf(" %s", tab + 1);
+	}
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const struct symbol *x = a, *y = b;
+
+	return (x->address > y->address) - (x->address < y->address);
+}
+
+static void read_symbols(void)
+{
+	FILE *f = fopen(getenv("PINSCOPE_KALLSYMS") ?: "/proc/kallsyms", "r");
+	char *line = NULL;
+	size_t size = 0;
+
+	if (!f)
+		return;
+	while (getline(&line, &size, f) > 0)
+		add_symbol(line);
+	free(line);
+	fclose(f);
+	qsort(symbols, count, sizeof(*symbols), by_address);
+}
+
+/* The last symbol that does not begin behind the address. */
+static const struct symbol *find_symbol(u64 address)
+{
+	unsigned int low = 0, high = count;
+
+	while (low < high) {
+		unsigned int middle = low + (high - low) / 2;
+
+		if (symbols[middle].address <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low ? &symbols[low - 1] : NULL;
+}
+
+void print_ksym(struct out *o, u64 address, escape_fn *escape)
+{
+	static bool known;
+	const struct symbol *symbol;
+
+	if (!known)
+		read_symbols();
+	known = true;
+	symbol = find_symbol(address);
+	if (symbol)
+		escape(o, symbol->name, strlen(symbol->name));
+	out_printf(o, symbol ? "+0x%llx" : "0x%llx",
+		   (unsigned long long)(address - (symbol ? symbol->address : 0)));
+	if (symbol)
+		escape(o, symbol->module, strlen(symbol->module));
+}

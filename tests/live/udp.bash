@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# UDP sockets in namespaces a and b, and what the kernel's counters say of them.
+
+HERE=${BATS_TEST_DIRNAME:-$(dirname "${BASH_SOURCE[0]}")}
+for helper in traffic net assert pinscope; do
+	# shellcheck source=/dev/null
+	. "$HERE/$helper.bash"
+done
+UDP=$ROOT/build/tests/udp
+
+# ends STEP...: see udp.c; SOCKET.at=NAMESPACE is short for .in=PATH.
+ends() {
+	local step steps=()
+	for step; do
+		[[ $step != ?.at=* ]] || step=${step%%.*}.in=$(netns_path "${step#*=}")
+		steps+=("$step")
+	done
+	"$UDP" "${steps[@]}" 3>&-
+}
+
+# counters WHEN: the kernel's, of both namespaces.
+counters() {
+	local name
+	for name in a b; do
+		on "$name" cat /proc/net/snmp /proc/net/snmp6 >"$BATS_TEST_TMPDIR/$1.$name"
+	done
+}
+
+# judge_rows PROBE FILTER [JQ-OPTION...]: of all rows; the results of FILTER are sentences about what
+# is wrong. $kernel has by how much the counters of a and b grew from `counters before` to `counters after`.
+judge_rows() {
+	local when wrong options=("${@:3}")
+	for when in before after; do
+		options+=(--rawfile "${when}_a" "$BATS_TEST_TMPDIR/$when.a" --rawfile "${when}_b" "$BATS_TEST_TMPDIR/$when.b")
+	done
+	"$READER" dump --json "$1" >"$BATS_TEST_TMPDIR/dump"
+	wrong=$(jq -nr -L "$HERE" --slurpfile dump "$BATS_TEST_TMPDIR/dump" "${options[@]}" '
+		include "udp";
+		{a: minus(counters($after_a); counters($before_a)), b: minus(counters($after_b); counters($before_b))} as $kernel
+		| ($ENV.NETNS_a | tonumber) as $a | ($ENV.NETNS_b | tonumber) as $b
+		| $dump | map(select(.type == "row")) | '"$2")
+	[[ -z $wrong ]] || {
+		printf '%s\n' "$wrong" >&2
+		jq -c 'select(.type == "row" and (.map == "drops" or .map == "rest"))' "$BATS_TEST_TMPDIR/dump" >&2
+		return 1
+	}
+}
