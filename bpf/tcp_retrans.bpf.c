@@ -19,11 +19,14 @@
  *   tcp_retransmit_timer    tells what is the timer's
  *   tcp_retransmit_synack   tracepoint, on success
  *
+ * At most 16,384 rows of remotes, which stay until the probe is unloaded.
+ *
  * The time is between the kernel's own stamps of the two transmissions, so pacing delays both.
  *
  * Cannot see: a SYN-ACK that failed to be sent (neither does the kernel count it); the time of a
  * segment that was sent again before the probe was loaded, or of a piece of one that was sent
- * again as a whole (both counted in losses, no_memory).
+ * again as a whole (both counted in losses, no_memory). On 5.10, data that a fast open server
+ * did not take counts as tlp when it is sent again.
  */
 #include "pinscope.bpf.h"
 #include "hist.bpf.h"

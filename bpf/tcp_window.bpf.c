@@ -18,6 +18,9 @@
  *   tcp_send_probe0    a timer's
  *   tcp_destroy_sock   tracepoint, the end
  *
+ * A pure acknowledgement costs the hook, and a lookup while any connection is closed or clamped.
+ * At most 16,384 rows; they stay until the probe is unloaded.
+ *
  * Cannot see: a zero window that only ever rode on data we sent (the kernel's TCPToZeroWindowAdv
  * has it); one that closes and opens between two probes of ours; data the peer sends all the
  * same (TCPZeroWindowDrop); a zero window that could not be told without shrinking it

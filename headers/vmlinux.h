@@ -281,6 +281,7 @@ struct irqaction {
 
 struct msghdr;
 struct page;
+struct request_sock;
 struct proto_accept_arg;
 
 struct bpf_map {

@@ -19,7 +19,7 @@ setup_file() {
 	load tcp_retrans.bash
 	need_traffic
 	net_up a b
-	probe_load tcp_retrans --map-entries remotes=8 --map-entries firsts=16
+	probe_load tcp_retrans --map-entries remotes=8 --map-entries firsts=128
 	for module in sch_netem sch_ingress cls_u32 act_gact; do
 		net_module "$module"
 	done
@@ -157,12 +157,12 @@ handshakes_lose() {
 	local before
 	before=$(segments rto)
 	drop b ingress 64 drop
-	serve server b "$ADDR2" --conns 40
-	ask_meanwhile client a "$ADDR2:${PORT[server]}" --conns 40
-	wait_for more_than rto $((before + 39))
+	serve server b "$ADDR2" --conns 150
+	ask_meanwhile client a "$ADDR2:${PORT[server]}" --conns 150
+	wait_for more_than rto $((before + 149))
 	no_loss
 	served client server
-	judge 'between("times lost"; 24; 1000; .losses.no_memory),
+	judge 'between("times lost"; 22; 1000; .losses.no_memory),
 		expect("times"; [.causes[].segments] | add; ([.causes[].delay.count] | add) + .losses.no_memory)'
 }
 
