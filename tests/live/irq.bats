@@ -10,6 +10,8 @@
 # Other work goes on meanwhile, so what is counted between two dumps is held against what happened
 # at least (between two readings within them) and at most (between two readings around them).
 
+# bats file_tags=native
+
 bats_require_minimum_version 1.5.0
 
 setup_file() {

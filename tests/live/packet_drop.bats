@@ -10,6 +10,8 @@
 
 # shellcheck disable=SC2016,SC2154 # jq's variables; those of net.bash
 
+# bats file_tags=native
+
 bats_require_minimum_version 1.5.0
 
 setup_file() {

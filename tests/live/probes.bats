@@ -67,7 +67,7 @@ has_names() {
 @test "every table of text has as many columns in its rows as in its heading" {
 	local table
 	for table in "$(pin_root)"/*/*; do
-		[[ -f $table ]] || continue
+		[[ -f $table && $table != *_rows ]] || continue
 		cat "$table" >text
 		awk -v table="$table" 'NR == 1 { n = NF } NF != n { print table ": " $0; bad = 1 }
 			END { exit bad || !NR }' text
