@@ -602,7 +602,7 @@ static __always_inline int request_failed(struct request_sock *req, bool timed_o
 
 SEC("fexit/inet_csk_reqsk_queue_drop")
 PROTO("bool (struct sock *, struct request_sock *)")
-int BPF_PROG(request_reset, struct sock *sk, struct request_sock *req, bool dropped)
+int BPF_PROG(request_reset, struct sock *sk, struct request_sock *req, u8 dropped)
 {
 	return dropped && !request_completed(req) ? request_failed(req, false) : 0;
 }
@@ -610,7 +610,7 @@ int BPF_PROG(request_reset, struct sock *sk, struct request_sock *req, bool drop
 /* Compilers inline it into the former, but not where the timer calls it. */
 SEC("fexit/__inet_csk_reqsk_queue_drop")
 PROTO("bool (struct sock *, struct request_sock *, bool)")
-int BPF_PROG(request_given_up, struct sock *sk, struct request_sock *req, bool timer, bool dropped)
+int BPF_PROG(request_given_up, struct sock *sk, struct request_sock *req, u8 timer, u8 dropped)
 {
 	return dropped && timer ? request_failed(req, true) : 0;
 }
@@ -622,7 +622,7 @@ static __always_inline void request_completing(struct request_sock *req, u64 sen
 
 SEC("fentry/inet_csk_complete_hashdance")
 PROTO("struct sock * (struct sock *, struct sock *, struct request_sock *, bool)")
-int BPF_PROG(request_done, struct sock *sk, struct sock *child, struct request_sock *req, bool own)
+int BPF_PROG(request_done, struct sock *sk, struct sock *child, struct request_sock *req, u8 own)
 {
 	struct handshake handshake = {.role = ROLE_SERVER};
 	u64 us;
