@@ -37,8 +37,13 @@ objects = $(foreach p,$(2),$(patsubst %,$(B)/$(3)/$(p)/%.bpf.o,$(call variants,$
 OBJECTS := $(call objects,bpf,$(PROBES),bpf)
 FIXTURE_OBJECTS := $(call objects,tests/fixture,$(FIXTURES),fixture)
 
+# What an older source made: `load` would try it.
+STALE := $(filter-out $(OBJECTS),$(wildcard $(B)/bpf/*/*.bpf.o)) \
+	$(filter-out $(PROBES:%=$(B)/bpf/%),$(wildcard $(B)/bpf/*))
+
 .PHONY: all
 all: $(OBJECTS) $(READER) ## build the objects and the reader
+	$(Q)rm -rf $(STALE)
 
 # $(1) source, $(2) object: its flags are those of its variant's line in the source.
 define object_rule
