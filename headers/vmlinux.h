@@ -60,6 +60,10 @@ enum {
 	BPF_SK_STORAGE_GET_F_CREATE = 1,
 };
 
+enum netdev_priv_flags {
+	IFF_NO_QUEUE = 1 << 21, /* elsewhere on newer kernels */
+};
+
 enum {
 	BPF_RB_NO_WAKEUP = 1,
 	BPF_RB_FORCE_WAKEUP = 2,
@@ -110,15 +114,42 @@ struct sk_buff_head {
 struct sock {
 	struct sock_common __sk_common;
 	struct sk_buff_head sk_receive_queue;
+	u16 sk_protocol;
 };
 
 struct tcp_sock {
 	u32 rcv_nxt;
 	u32 copied_seq;
+	u32 snd_nxt;
+	u32 write_seq;
+};
+
+struct Qdisc_ops {
+	char id[16];
+};
+
+struct Qdisc {
+	const struct Qdisc_ops *ops;
+};
+
+struct net_device {
+	int ifindex;
+	unsigned int priv_flags; /* a bit field from 6.12 on */
+	possible_net_t nd_net;
+	struct Qdisc *qdisc;
 };
 
 struct sk_buff {
 	unsigned int len;
+	struct sock *sk;
+	struct net_device *dev;
+	__be16 protocol;
+	char cb[48];
+};
+
+struct tcp_skb_cb {
+	u32 seq;
+	u32 end_seq;
 };
 
 struct ipv6_pinfo {
@@ -142,6 +173,9 @@ struct bpf_map {
 
 #define AF_INET	 2
 #define AF_INET6 10
+
+#define ETH_P_IP   0x0800
+#define ETH_P_IPV6 0x86dd
 
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17

@@ -1,0 +1,527 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * stack_tx: where a packet spends its time on the way out, from the application's write to the
+ * network card, for each interface it leaves through. Stages, in order of the way:
+ *
+ *   socket      the write (start of the call) until TCP transmits, or UDP hands on to IP
+ *   tcp         TCP transmits until IP output (ip_local_out, ip6_output)
+ *   ip          IP output until the interface: routing, netfilter, neighbour
+ *   forward     left one interface until it reaches the next: bridge, VLAN, tunnel, veth
+ *   qdisc       in the interface's queue
+ *   completion  given to the driver until the driver frees it, not part of the total
+ *   total       the first of these to the driver
+ *
+ * A packet has the stages that it passes. Where there is no qdisc (lo, veth) there is no such
+ * stage, and no completion where the interface has no queue of its own: the packet
+ * lives on at the receiver. The stages but the last two add up to the total.
+ *
+ * Variants, the better first:
+ * variant sendpage   -DSENDPAGE
+ * variant fentry
+ */
+#include "pinscope.bpf.h"
+
+#define LOSSES                                                                                     \
+	count_t table_full; /* packets that are in the rest, because there is no free row */       \
+	count_t untimed;    /* packets given to a driver of which no time was kept: another */     \
+			    /* packet took the place, or they were made below the queue */         \
+	count_t unwritten;  /* writes and transmissions whose place another socket took: their */  \
+			    /* packet lacks the stage socket, or is among the others */            \
+	count_t backwards   /* stages that ended before they began: not recorded */
+
+#include "hist.bpf.h"
+#include "loss.bpf.h"
+#include "config.bpf.h"
+#include "slots.bpf.h"
+
+PROBE("time of each stage of the way out, from the write to the driver, by interface");
+
+#define NOQUEUE 0x65756575716f6eULL /* "noqueue" */
+
+enum family {
+	FAMILY_OTHER,
+	FAMILY_IPV4,
+	FAMILY_IPV6,
+} __attribute__((packed));
+
+enum protocol {
+	PROTOCOL_OTHER,
+	PROTOCOL_TCP,
+	PROTOCOL_UDP,
+} __attribute__((packed));
+
+enum kind {
+	KIND_DATA,	     /* written by an application, and sent for the first time */
+	KIND_CONTROL,	     /* of TCP without data: SYN, ACK, FIN, probes */
+	KIND_RETRANSMISSION, /* of TCP */
+	KIND_OTHER, /* of no socket that writes: forwarded, ARP, ICMP, SYN-ACK, reset ... */
+} __attribute__((packed));
+
+/* Where a stage begins. Each ends at the next that the packet passes. */
+enum point {
+	POINT_WRITE,
+	POINT_TRANSMIT,
+	POINT_IP,
+	POINT_LEFT, /* given to a driver: the previous one's, or the only one's */
+	POINT_QUEUE,
+	POINTS,
+};
+
+/* In the order of enum point, and then those that are no part of the sum. */
+struct stages {
+	nsec_hist_t socket;
+	nsec_hist_t tcp;
+	nsec_hist_t ip;
+	nsec_hist_t forward;
+	nsec_hist_t qdisc;
+	nsec_hist_t completion;
+	nsec_hist_t total;
+};
+
+struct series {
+	netns_t netns;
+	ifindex_t ifindex;
+	enum family family;
+	enum protocol protocol;
+	enum kind kind;
+	u8 pad;
+};
+
+/* How far a packet is. */
+enum state {
+	STATE_IP,
+	STATE_QUEUED,
+	STATE_LEFT,
+};
+
+struct packet {
+	u64 skb;
+	u64 sk; /* 0: not to be followed to a second interface */
+	u32 epoch;
+	u8 state;  /* enum state */
+	u8 skip;   /* left out by sampling or by a filter */
+	u8 queued; /* the interface has a queue of its own */
+	u8 pad;
+	u64 at[POINTS]; /* 0: not passed on the way to this interface */
+	struct series series;
+	u32 pad2;
+};
+
+/* What IP output is to know of a packet, from the write and from TCP. */
+struct writer {
+	u64 owner; /* the socket (TCP), or the task (UDP), whose lock or nature serialises all this */
+	u64 sk;
+	u32 epoch;
+	u32 seq;      /* TCP: where the bytes of the write begin */
+	u64 write;    /* when; 0: unknown */
+	u64 transmit; /* TCP only */
+	u8 ready;     /* a packet is on its way to IP output */
+	u8 kind;      /* ... of this enum kind */
+	u8 written;   /* ... with the byte at seq */
+	u8 skip;      /* ... not to be measured */
+	u32 pad;
+};
+
+struct config {
+	struct filter filter;
+	number_t sample; /* 1 in this many writes, and packets without one; 0 and 1: all */
+};
+
+struct config config CONFIG = {
+	.sample = 1,
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, 64);
+	__type(key, struct series);
+	__type(value, struct stages);
+} stages SEC(".maps") LABEL("stage") METRIC("pinscope_stack_tx")
+	HELP("time of each stage of the way out, by interface, protocol and kind of packet");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct stages);
+} rest SEC(".maps") LABEL("stage") HELP("packets for which there is no row in stages");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct stages);
+} blank SEC(".maps") INTERNAL;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 16384);
+	__type(key, u32);
+	__type(value, struct packet);
+} packets SEC(".maps") INTERNAL;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 16384);
+	__type(key, u32);
+	__type(value, struct writer);
+} writers SEC(".maps") INTERNAL;
+
+static __always_inline bool paused(void)
+{
+	return config.filter.active & FILTER_PAUSED;
+}
+
+static __always_inline bool sampled(void)
+{
+	return config.sample <= 1 || bpf_get_prandom_u32() % config.sample == 0;
+}
+
+/* A direct-mapped place: whoever comes takes it. NULL never happens. */
+static __always_inline void *place_of(void *table, u64 owner)
+{
+	u32 at = slot_home(owner, slots_size(table));
+
+	return bpf_map_lookup_elem(table, &at);
+}
+
+/* The owner's own, if need be by taking it from another. */
+static __always_inline struct writer *writer_take(u64 owner, struct sock *sk)
+{
+	struct writer *writer = place_of(&writers, owner);
+
+	if (!writer)
+		return NULL;
+	if (writer->owner == owner && writer->epoch == config.filter.epoch)
+		return writer;
+	if (writer->epoch == config.filter.epoch && (writer->ready || writer->write))
+		LOSE(unwritten);
+	__builtin_memset(writer, 0, sizeof(*writer));
+	writer->owner = owner;
+	writer->sk = (u64)sk;
+	writer->epoch = config.filter.epoch;
+	return writer;
+}
+
+/*
+ * The byte that the next write begins with is marked, unless one is marked that waits to be sent. So
+ * where several writes wait, the stage is measured of one packet at a time, but always exactly.
+ *
+ * Variants, the better first:
+ * variant sendpage   -DSENDPAGE
+ * variant fentry
+ */
+static __always_inline int tcp_written(struct sock *sk)
+{
+	struct writer *writer;
+	struct tcp_sock *tcp;
+
+	if (config.filter.active &&
+	    !(filter_socket(&config.filter, sk) && filter_task(&config.filter)))
+		return 0;
+	if (!sampled())
+		return 0;
+	tcp = bpf_skc_to_tcp_sock(sk);
+	writer = writer_take((u64)sk, sk);
+	if (!tcp || !writer)
+		return 0;
+	if (writer->write && writer->seq != tcp->write_seq &&
+	    (s32)(writer->seq - tcp->snd_nxt) >= 0)
+		return 0;
+	writer->seq = tcp->write_seq;
+	writer->write = bpf_ktime_get_ns();
+	return 0;
+}
+
+SEC("fentry/tcp_sendmsg_locked")
+PROTO("int (struct sock *, struct msghdr *, size_t)")
+int BPF_PROG(tcp_write, struct sock *sk)
+{
+	return tcp_written(sk);
+}
+
+#ifdef SENDPAGE
+SEC("fentry/do_tcp_sendpages")
+PROTO("ssize_t (struct sock *, struct page *, int, size_t, int)")
+int BPF_PROG(tcp_sendpage, struct sock *sk)
+{
+	return tcp_written(sk);
+}
+#endif
+
+/* As the kernel tells RetransSegs from OutSegs. */
+static __always_inline enum kind kind_of(struct tcp_sock *tcp, struct sk_buff *skb, u32 seq,
+					 u32 end)
+{
+	if (seq != end && (s32)(end - tcp->snd_nxt) <= 0)
+		return KIND_RETRANSMISSION;
+	return skb->len ? KIND_DATA : KIND_CONTROL;
+}
+
+/* Sampling was decided at the write, if that is known, and is decided here if there was none. */
+static __always_inline bool transmit_wanted(struct writer *writer)
+{
+	if (writer->written)
+		return true;
+	if (config.filter.active & FILTER_TASK || (writer->kind == KIND_DATA && config.sample > 1))
+		return false;
+	return sampled();
+}
+
+SEC("fentry/__tcp_transmit_skb")
+PROTO("int (struct sock *, struct sk_buff *, int, gfp_t, u32)")
+int BPF_PROG(tcp_transmit, struct sock *sk, struct sk_buff *skb)
+{
+	struct tcp_skb_cb *cb = (struct tcp_skb_cb *)skb->cb;
+	u32 seq = cb->seq, end = cb->end_seq;
+	struct writer *writer;
+	struct tcp_sock *tcp;
+
+	if (paused())
+		return 0;
+	tcp = bpf_skc_to_tcp_sock(sk);
+	writer = writer_take((u64)sk, sk);
+	if (!tcp || !writer)
+		return 0;
+	writer->ready = true;
+	writer->kind = kind_of(tcp, skb, seq, end);
+	writer->written =
+		writer->kind == KIND_DATA && writer->write && writer->seq - seq < end - seq;
+	writer->skip = !transmit_wanted(writer) ||
+		       (config.filter.active && !filter_socket(&config.filter, sk));
+	if (!writer->skip)
+		writer->transmit = bpf_ktime_get_ns();
+	return 0;
+}
+
+static __always_inline int udp_written(struct sock *sk)
+{
+	struct writer *writer;
+
+	if (paused())
+		return 0;
+	writer = writer_take(bpf_get_current_task(), sk);
+	if (!writer)
+		return 0;
+	writer->sk = (u64)sk;
+	writer->kind = KIND_DATA;
+	writer->ready = writer->written = true;
+	writer->skip = !sampled() || (config.filter.active && !(filter_socket(&config.filter, sk) &&
+								filter_task(&config.filter)));
+	if (!writer->skip)
+		writer->write = bpf_ktime_get_ns();
+	return 0;
+}
+
+SEC("fentry/udp_sendmsg")
+PROTO("int (struct sock *, struct msghdr *, size_t)")
+int BPF_PROG(udp_write, struct sock *sk)
+{
+	return udp_written(sk);
+}
+
+SEC("fentry/udpv6_sendmsg")
+PROTO("int (struct sock *, struct msghdr *, size_t)")
+int BPF_PROG(udp6_write, struct sock *sk)
+{
+	return udp_written(sk);
+}
+
+static __always_inline struct packet *packet_start(struct packet *packet, struct sk_buff *skb)
+{
+	__builtin_memset(packet, 0, sizeof(*packet));
+	packet->skb = (u64)skb;
+	packet->epoch = config.filter.epoch;
+	return packet;
+}
+
+/* The packet becomes known by its address. Nothing between here and the queue leaves this CPU. */
+static __always_inline int ip_out(struct sock *sk, struct sk_buff *skb, enum family family)
+{
+	bool udp = sk->sk_protocol == IPPROTO_UDP;
+	u64 owner = udp ? bpf_get_current_task() : (u64)sk;
+	struct writer *writer;
+	struct packet *packet;
+
+	if (paused())
+		return 0;
+	writer = place_of(&writers, owner);
+	packet = place_of(&packets, (u64)skb);
+	/* Not ready: an outer header is put around what was seen before. */
+	if (!writer || !packet || writer->owner != owner || writer->sk != (u64)sk || !writer->ready)
+		return 0;
+	packet_start(packet, skb);
+	packet->sk = (u64)sk;
+	packet->state = STATE_IP;
+	packet->skip = writer->skip;
+	packet->series.family = family;
+	packet->series.protocol = udp ? PROTOCOL_UDP : PROTOCOL_TCP;
+	packet->series.kind = writer->kind;
+	if (!writer->skip) {
+		packet->at[POINT_IP] = bpf_ktime_get_ns();
+		packet->at[POINT_TRANSMIT] = writer->transmit;
+		packet->at[POINT_WRITE] = writer->written ? writer->write : 0;
+	}
+	if (writer->written)
+		writer->write = 0;
+	writer->ready = false;
+	return 0;
+}
+
+SEC("fentry/__ip_local_out")
+PROTO("int (struct net *, struct sock *, struct sk_buff *)")
+int BPF_PROG(ip_output, struct net *net, struct sock *sk, struct sk_buff *skb)
+{
+	return ip_out(sk, skb, FAMILY_IPV4);
+}
+
+SEC("fentry/ip6_output")
+PROTO("int (struct net *, struct sock *, struct sk_buff *)")
+int BPF_PROG(ip6_output, struct net *net, struct sock *sk, struct sk_buff *skb)
+{
+	return ip_out(sk, skb, FAMILY_IPV6);
+}
+
+/* Addresses are used again: only one with the same socket is the same packet. */
+static __always_inline bool packet_known(struct packet *packet, struct sk_buff *skb)
+{
+	return packet->skb == (u64)skb && packet->epoch == config.filter.epoch && packet->sk &&
+	       packet->sk == (u64)skb->sk && packet->state != STATE_QUEUED;
+}
+
+static __always_inline void packet_other(struct packet *packet, struct sk_buff *skb)
+{
+	u16 protocol = skb->protocol;
+
+	packet_start(packet, skb);
+	packet->series.kind = KIND_OTHER;
+	packet->series.family = protocol == bpf_htons(ETH_P_IP)	    ? FAMILY_IPV4
+				: protocol == bpf_htons(ETH_P_IPV6) ? FAMILY_IPV6
+								    : FAMILY_OTHER;
+	packet->skip = config.filter.active || !sampled();
+}
+
+static __always_inline bool has_qdisc(const struct net_device *dev)
+{
+	return *(u64 *)dev->qdisc->ops->id != NOQUEUE;
+}
+
+SEC("tp_btf/net_dev_queue")
+PROTO("void (struct sk_buff *)")
+int BPF_PROG(dev_queue, struct sk_buff *skb)
+{
+	struct packet *packet;
+
+	if (paused())
+		return 0;
+	packet = place_of(&packets, (u64)skb);
+	if (!packet)
+		return 0;
+	if (!packet_known(packet, skb))
+		packet_other(packet, skb);
+	packet->state = STATE_QUEUED;
+	if (!packet->skip && has_qdisc(skb->dev))
+		packet->at[POINT_QUEUE] = bpf_ktime_get_ns();
+	return 0;
+}
+
+static __noinline struct stages *series_make(struct series *series)
+{
+	u32 key = 0;
+	struct stages *zero = bpf_map_lookup_elem(&blank, &key), *made;
+
+	if (!zero)
+		return NULL;
+	bpf_map_update_elem(&stages, series, zero, BPF_NOEXIST);
+	made = bpf_map_lookup_elem(&stages, series);
+	if (made)
+		return made;
+	LOSE(table_full);
+	return bpf_map_lookup_elem(&rest, &key);
+}
+
+static __always_inline struct stages *stages_of(struct packet *packet)
+{
+	struct series series = packet->series;
+	struct stages *found = bpf_map_lookup_elem(&stages, &series);
+
+	return found ? found : series_make(&series);
+}
+
+static __always_inline void stage_add(struct hist *hist, u64 since, u64 until)
+{
+	if (until < since)
+		LOSE(backwards);
+	else
+		hist_add(hist, hist_slot(until - since), until - since);
+}
+
+/* From the end to the beginning, and all at once: a packet that is dropped leaves nothing. */
+static __always_inline void record(struct stages *stages, struct packet *packet, u64 now)
+{
+	struct hist *hists = &stages->socket;
+	u64 until = now;
+
+#pragma unroll
+	for (int i = POINTS - 1; i >= 0; i--) {
+		u64 since = packet->at[i];
+
+		if (!since)
+			continue;
+		stage_add(&hists[i], since, until);
+		until = since;
+		packet->at[i] = 0;
+	}
+	if (until != now)
+		stage_add(&stages->total, until, now);
+	packet->at[POINT_LEFT] = now;
+}
+
+SEC("tp_btf/net_dev_start_xmit")
+PROTO("void (struct sk_buff *, struct net_device *)")
+int BPF_PROG(dev_xmit, struct sk_buff *skb, struct net_device *dev)
+{
+	struct packet *packet;
+	struct stages *stages;
+
+	if (paused())
+		return 0;
+	packet = place_of(&packets, (u64)skb);
+	if (!packet)
+		return 0;
+	if (packet->skb != (u64)skb || packet->state != STATE_QUEUED ||
+	    packet->epoch != config.filter.epoch) {
+		LOSE(untimed);
+		return 0;
+	}
+	packet->state = STATE_LEFT;
+	if (packet->skip)
+		return 0;
+	packet->series.netns = dev->nd_net.net->ns.inum;
+	packet->series.ifindex = dev->ifindex;
+	packet->queued = !(BPF_CORE_READ_BITFIELD(dev, priv_flags) &
+			   bpf_core_enum_value(enum netdev_priv_flags, IFF_NO_QUEUE));
+	stages = stages_of(packet);
+	if (stages)
+		record(stages, packet, bpf_ktime_get_ns());
+	return 0;
+}
+
+SEC("tp_btf/consume_skb")
+PROTO("void (struct sk_buff *)")
+int BPF_PROG(skb_done, struct sk_buff *skb)
+{
+	struct packet *packet = place_of(&packets, (u64)skb);
+	struct stages *stages;
+
+	if (!packet || packet->skb != (u64)skb)
+		return 0;
+	packet->skb = 0;
+	if (packet->state != STATE_LEFT || packet->skip || !packet->queued ||
+	    packet->epoch != config.filter.epoch)
+		return 0;
+	stages = stages_of(packet);
+	if (stages)
+		stage_add(&stages->completion, packet->at[POINT_LEFT], bpf_ktime_get_ns());
+	return 0;
+}
