@@ -136,7 +136,7 @@ struct {
 	__uint(max_entries, 64);
 	__type(key, struct series);
 	__type(value, struct stages);
-} stages SEC(".maps") LABEL("stage") METRIC("pinscope_stack_tx")
+} stages SEC(".maps")
 	HELP("time of each stage of the way out, by interface, protocol and kind of packet");
 
 struct {
@@ -144,7 +144,7 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, struct stages);
-} rest SEC(".maps") LABEL("stage") HELP("packets for which there is no row in stages");
+} rest SEC(".maps") HELP("packets for which there is no row in stages");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -420,8 +420,12 @@ int BPF_PROG(dev_queue, struct sk_buff *skb)
 	if (!packet_known(packet, skb))
 		packet_other(packet, skb);
 	packet->state = STATE_QUEUED;
-	if (!packet->skip && has_qdisc(skb->dev))
+	if (packet->skip)
+		return 0;
+	if (has_qdisc(skb->dev))
 		packet->at[POINT_QUEUE] = bpf_ktime_get_ns();
+	else if (packet->series.kind == KIND_OTHER)
+		packet->skip = true; /* no stage of it is known */
 	return 0;
 }
 
