@@ -25,8 +25,8 @@
 	count_t table_full; /* packets that are in the rest, because there is no free row */       \
 	count_t untimed;    /* packets given to a driver of which no time was kept: another */     \
 			    /* packet took the place, or they were made below the queue */         \
-	count_t unwritten;  /* writes and transmissions whose place another socket took: their */  \
-			    /* packet lacks the stage socket, or is among the others */            \
+	count_t unwritten;  /* packets whose write was not seen, or whose place another socket */  \
+			    /* took: they lack the stage socket, or are among the others */        \
 	count_t backwards   /* stages that ended before they began: not recorded */
 
 #include "hist.bpf.h"
@@ -109,17 +109,20 @@ struct packet {
 
 /* What IP output is to know of a packet, from the write and from TCP. */
 struct writer {
-	u64 owner; /* the socket (TCP), or the task (UDP), whose lock or nature serialises all this */
+	u64 owner; /* the socket (TCP, under its lock), or the task (UDP) */
 	u64 sk;
 	u32 epoch;
-	u32 seq;      /* TCP: where the bytes of the write begin */
-	u64 write;    /* when; 0: unknown */
+	u32 seq;    /* TCP: the bytes of the write that is timed, and behind them */
+	u32 end;    /* ... valid if it is not the last */
+	u8 last;    /* there was no write after it */
+	u8 seen;    /* a write of this socket */
+	u8 ready;   /* a packet is on its way to IP output */
+	u8 skip;    /* ... not to be measured */
+	u8 written; /* ... of the write that is timed */
+	u8 kind;    /* ... of this enum kind */
+	u8 pad[2];
+	u64 write;    /* when; 0: no write is timed */
 	u64 transmit; /* TCP only */
-	u8 ready;     /* a packet is on its way to IP output */
-	u8 kind;      /* ... of this enum kind */
-	u8 written;   /* ... with the byte at seq */
-	u8 skip;      /* ... not to be measured */
-	u32 pad;
 };
 
 struct config {
@@ -185,16 +188,19 @@ static __always_inline void *place_of(void *table, u64 owner)
 	return bpf_map_lookup_elem(table, &at);
 }
 
+static __always_inline bool writer_is(struct writer *writer, u64 owner)
+{
+	return writer->owner == owner && writer->epoch == config.filter.epoch;
+}
+
 /* The owner's own, if need be by taking it from another. */
 static __always_inline struct writer *writer_take(u64 owner, struct sock *sk)
 {
 	struct writer *writer = place_of(&writers, owner);
 
-	if (!writer)
-		return NULL;
-	if (writer->owner == owner && writer->epoch == config.filter.epoch)
+	if (!writer || writer_is(writer, owner))
 		return writer;
-	if (writer->epoch == config.filter.epoch && (writer->ready || writer->write))
+	if (writer->ready && writer->epoch == config.filter.epoch)
 		LOSE(unwritten);
 	__builtin_memset(writer, 0, sizeof(*writer));
 	writer->owner = owner;
@@ -203,32 +209,46 @@ static __always_inline struct writer *writer_take(u64 owner, struct sock *sk)
 	return writer;
 }
 
+/* Whether bytes of the timed write still wait to be sent. */
+static __always_inline bool write_waits(struct writer *writer, struct tcp_sock *tcp)
+{
+	return writer->write && writer->end != writer->seq && (s32)(writer->end - tcp->snd_nxt) > 0;
+}
+
+static __always_inline bool write_wanted(struct sock *sk)
+{
+	if (config.filter.active &&
+	    !(filter_socket(&config.filter, sk) && filter_task(&config.filter)))
+		return false;
+	return sampled();
+}
+
 /*
- * The byte that the next write begins with is marked, unless one is marked that waits to be sent. So
- * where several writes wait, the stage is measured of one packet at a time, but always exactly.
- *
- * Variants, the better first:
- * variant sendpage   -DSENDPAGE
- * variant fentry
+ * One write of a socket is timed at once: the next that comes when all bytes of that are sent. So
+ * the stage is exact, but not known of every packet of a connection where writes wait.
  */
 static __always_inline int tcp_written(struct sock *sk)
 {
 	struct writer *writer;
 	struct tcp_sock *tcp;
 
-	if (config.filter.active &&
-	    !(filter_socket(&config.filter, sk) && filter_task(&config.filter)))
-		return 0;
-	if (!sampled())
+	if (paused())
 		return 0;
 	tcp = bpf_skc_to_tcp_sock(sk);
 	writer = writer_take((u64)sk, sk);
 	if (!tcp || !writer)
 		return 0;
-	if (writer->write && writer->seq != tcp->write_seq &&
-	    (s32)(writer->seq - tcp->snd_nxt) >= 0)
+	writer->seen = true;
+	if (writer->last)
+		writer->end = tcp->write_seq;
+	writer->last = false;
+	if (write_waits(writer, tcp))
+		return 0;
+	writer->write = 0;
+	if (!write_wanted(sk))
 		return 0;
 	writer->seq = tcp->write_seq;
+	writer->last = true;
 	writer->write = bpf_ktime_get_ns();
 	return 0;
 }
@@ -258,14 +278,22 @@ static __always_inline enum kind kind_of(struct tcp_sock *tcp, struct sk_buff *s
 	return skb->len ? KIND_DATA : KIND_CONTROL;
 }
 
-/* Sampling was decided at the write, if that is known, and is decided here if there was none. */
-static __always_inline bool transmit_wanted(struct writer *writer)
+static __always_inline bool is_written(struct writer *writer, u32 seq, u32 end)
 {
+	return writer->kind == KIND_DATA && writer->write && (s32)(end - writer->seq) > 0 &&
+	       (writer->last || (s32)(writer->end - seq) > 0);
+}
+
+/* Sampling was decided at the write; here for a packet without one. */
+static __always_inline bool transmit_wanted(struct writer *writer, struct sock *sk)
+{
+	u32 active = config.filter.active;
+
 	if (writer->written)
 		return true;
-	if (config.filter.active & FILTER_TASK || (writer->kind == KIND_DATA && config.sample > 1))
+	if (active & FILTER_TASK || (writer->kind == KIND_DATA && config.sample > 1))
 		return false;
-	return sampled();
+	return (!active || filter_socket(&config.filter, sk)) && sampled();
 }
 
 SEC("fentry/__tcp_transmit_skb")
@@ -285,10 +313,10 @@ int BPF_PROG(tcp_transmit, struct sock *sk, struct sk_buff *skb)
 		return 0;
 	writer->ready = true;
 	writer->kind = kind_of(tcp, skb, seq, end);
-	writer->written =
-		writer->kind == KIND_DATA && writer->write && writer->seq - seq < end - seq;
-	writer->skip = !transmit_wanted(writer) ||
-		       (config.filter.active && !filter_socket(&config.filter, sk));
+	writer->written = is_written(writer, seq, end);
+	if (writer->kind == KIND_DATA && !writer->seen)
+		LOSE(unwritten);
+	writer->skip = !transmit_wanted(writer, sk);
 	if (!writer->skip)
 		writer->transmit = bpf_ktime_get_ns();
 	return 0;
@@ -348,7 +376,8 @@ static __always_inline int ip_out(struct sock *sk, struct sk_buff *skb, enum fam
 	writer = place_of(&writers, owner);
 	packet = place_of(&packets, (u64)skb);
 	/* Not ready: an outer header is put around what was seen before. */
-	if (!writer || !packet || writer->owner != owner || writer->sk != (u64)sk || !writer->ready)
+	if (!writer || !packet || !writer_is(writer, owner) || writer->sk != (u64)sk ||
+	    !writer->ready)
 		return 0;
 	packet_start(packet, skb);
 	packet->sk = (u64)sk;
@@ -362,8 +391,6 @@ static __always_inline int ip_out(struct sock *sk, struct sk_buff *skb, enum fam
 		packet->at[POINT_TRANSMIT] = writer->transmit;
 		packet->at[POINT_WRITE] = writer->written ? writer->write : 0;
 	}
-	if (writer->written)
-		writer->write = 0;
 	writer->ready = false;
 	return 0;
 }
