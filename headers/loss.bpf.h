@@ -4,11 +4,17 @@
 
 #include "pinscope.bpf.h"
 
+/* A probe with other reasons defines its own before it includes this. */
+#ifndef LOSSES
+#define LOSSES                                                                                     \
+	count_t table_full; /* no free row: recorded in the totals, but under no row of its own */ \
+	count_t no_memory;  /* nowhere to keep a start: the event was not measured */              \
+	count_t backwards;  /* an end before its start: not recorded */                            \
+	count_t stream	    /* no room in the ring buffer: recorded, but not streamed */
+#endif
+
 struct losses {
-	count_t table_full; /* no free row: recorded in the totals, but under no row of its own */
-	count_t no_memory;  /* nowhere to keep a start: the event was not measured */
-	count_t backwards;  /* an end before its start: not recorded */
-	count_t stream;	    /* no room in the ring buffer: recorded, but not streamed */
+	LOSSES;
 };
 
 struct {

@@ -117,8 +117,17 @@ struct tcp_sock {
 	u32 copied_seq;
 };
 
+struct net_device {
+	char name[16];
+	int ifindex;
+	possible_net_t nd_net;
+};
+
 struct sk_buff {
+	struct net_device *dev;
+	struct sock *sk;
 	unsigned int len;
+	u8 cloned : 1;
 };
 
 struct ipv6_pinfo {
@@ -142,6 +151,9 @@ struct bpf_map {
 
 #define AF_INET	 2
 #define AF_INET6 10
+
+/* include/linux/interrupt.h */
+#define NET_RX_SOFTIRQ 3
 
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
