@@ -261,8 +261,11 @@ static __always_inline u32 series_of(struct net_device *dev, u32 family, u32 pro
 
 static __always_inline struct packet *packet_at(const struct sk_buff *skb)
 {
-	u32 at = slot_home((u64)skb, slots_size(&packets));
+	u32 at;
 
+	if (config.paused)
+		return NULL;
+	at = slot_home((u64)skb, slots_size(&packets));
 	return bpf_map_lookup_elem(&packets, &at);
 }
 
@@ -398,7 +401,7 @@ int BPF_PROG(to_gro, struct sk_buff *skb)
 	struct packet *packet = packet_at(skb);
 	struct poll *poll = poll_here();
 
-	if (config.paused || !packet || !poll)
+	if (!packet || !poll)
 		return 0;
 	packet = begin(packet, skb, STAGE_GRO, STAGE_SKIPPED);
 	if (!packet)
@@ -418,7 +421,7 @@ int BPF_PROG(to_backlog, struct sk_buff *skb)
 {
 	struct packet *packet = packet_at(skb);
 
-	if (config.paused || !packet)
+	if (!packet)
 		return 0;
 	packet = begin(packet, skb, STAGE_BACKLOG, STAGE_SKIPPED);
 	if (packet)
@@ -432,7 +435,7 @@ int BPF_PROG(to_link, struct sk_buff *skb)
 {
 	struct packet *packet = packet_at(skb);
 
-	if (config.paused || !packet)
+	if (!packet)
 		return 0;
 	if (is_in(packet, skb, STAGE_SKIPPED)) {
 		packet->stage = STAGE_ENDED;
@@ -490,7 +493,7 @@ static __always_inline int to_transport(struct sk_buff *skb, u32 family, u32 pro
 	struct packet *packet = packet_at(skb);
 	u64 now;
 
-	if (config.paused || !packet)
+	if (!packet)
 		return 0;
 	if (packet->skb != (u64)skb) {
 		LOSE(overwritten);
@@ -538,7 +541,7 @@ static __always_inline struct packet *queued(struct sk_buff *skb, u64 *now)
 {
 	struct packet *packet = packet_at(skb);
 
-	if (config.paused || !packet)
+	if (!packet)
 		return NULL;
 	if (packet->skb != (u64)skb && !BPF_CORE_READ_BITFIELD_PROBED(skb, cloned))
 		LOSE(overwritten);
