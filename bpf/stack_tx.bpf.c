@@ -32,7 +32,7 @@
 #include "hist.bpf.h"
 #include "loss.bpf.h"
 #include "config.bpf.h"
-#include "slots.bpf.h"
+#include "series.bpf.h"
 
 PROBE("time of each stage of the way out, from the write to the driver, by interface");
 
@@ -42,49 +42,49 @@ enum family {
 	FAMILY_OTHER,
 	FAMILY_IPV4,
 	FAMILY_IPV6,
-} __attribute__((packed));
+};
 
 enum protocol {
 	PROTOCOL_OTHER,
 	PROTOCOL_TCP,
 	PROTOCOL_UDP,
-} __attribute__((packed));
+};
 
 enum kind {
 	KIND_DATA,	     /* written by an application, and sent for the first time */
 	KIND_CONTROL,	     /* of TCP without data: SYN, ACK, FIN, probes */
 	KIND_RETRANSMISSION, /* of TCP */
 	KIND_OTHER, /* of no socket that writes: forwarded, ARP, ICMP, SYN-ACK, reset ... */
-} __attribute__((packed));
-
-/* Where a stage begins. Each ends at the next that the packet passes. */
-enum point {
-	POINT_WRITE,
-	POINT_TRANSMIT,
-	POINT_IP,
-	POINT_LEFT, /* given to a driver: the previous one's, or the only one's */
-	POINT_QUEUE,
-	POINTS,
 };
 
-/* In the order of enum point, and then those that are no part of the sum. */
-struct stages {
-	nsec_hist_t socket;
-	nsec_hist_t tcp;
-	nsec_hist_t ip;
-	nsec_hist_t forward;
-	nsec_hist_t qdisc;
-	nsec_hist_t completion;
-	nsec_hist_t total;
+/* In the order of the way. Each but the last two ends where the next one begins that the packet passes. */
+enum stage {
+	STAGE_SOCKET,
+	STAGE_TCP,
+	STAGE_IP,
+	STAGE_FORWARD,
+	STAGE_QDISC,
+	STAGE_COMPLETION,
+	STAGE_TOTAL,
+	STAGES,
 };
 
-struct series {
+#define STAGES_OF_TOTAL STAGE_COMPLETION
+
+struct seen {
+	u64 row;
+} INTERNAL;
+
+struct row {
+	struct seen seen; /* 0: not used */
 	netns_t netns;
 	ifindex_t ifindex;
+	char interface[16];
 	enum family family;
 	enum protocol protocol;
 	enum kind kind;
-	u8 pad;
+	enum stage stage;
+	nsec_hist_t delay;
 };
 
 /* How far a packet is. */
@@ -101,10 +101,12 @@ struct packet {
 	u8 state;  /* enum state */
 	u8 skip;   /* left out by sampling or by a filter */
 	u8 queued; /* the interface has a queue of its own */
-	u8 pad;
-	u64 at[POINTS]; /* 0: not passed on the way to this interface */
-	struct series series;
-	u32 pad2;
+	u8 family;
+	u8 protocol;
+	u8 kind;
+	u16 pad;
+	u32 series;		    /* at the interface it was last given to */
+	u64 began[STAGES_OF_TOTAL]; /* 0: a stage not passed on the way to this interface */
 };
 
 /* What IP output is to know of a packet, from the write and from TCP. */
@@ -134,27 +136,14 @@ struct config config CONFIG = {
 	.sample = 1,
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
-	__uint(max_entries, 64);
-	__type(key, struct series);
-	__type(value, struct stages);
-} stages SEC(".maps")
-	HELP("time of each stage of the way out, by interface, protocol and kind of packet");
-
+/* A row for each stage of each series. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, SERIES *STAGES);
 	__type(key, u32);
-	__type(value, struct stages);
-} rest SEC(".maps") HELP("packets for which there is no row in stages");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct stages);
-} blank SEC(".maps") INTERNAL;
+	__type(value, struct row);
+} stages SEC(".maps") STAGED
+	HELP("time in each stage, by interface, family, protocol and kind of packet");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -383,13 +372,13 @@ static __always_inline int ip_out(struct sock *sk, struct sk_buff *skb, enum fam
 	packet->sk = (u64)sk;
 	packet->state = STATE_IP;
 	packet->skip = writer->skip;
-	packet->series.family = family;
-	packet->series.protocol = udp ? PROTOCOL_UDP : PROTOCOL_TCP;
-	packet->series.kind = writer->kind;
+	packet->family = family;
+	packet->protocol = udp ? PROTOCOL_UDP : PROTOCOL_TCP;
+	packet->kind = writer->kind;
 	if (!writer->skip) {
-		packet->at[POINT_IP] = bpf_ktime_get_ns();
-		packet->at[POINT_TRANSMIT] = writer->transmit;
-		packet->at[POINT_WRITE] = writer->written ? writer->write : 0;
+		packet->began[STAGE_IP] = bpf_ktime_get_ns();
+		packet->began[STAGE_TCP] = writer->transmit;
+		packet->began[STAGE_SOCKET] = writer->written ? writer->write : 0;
 	}
 	writer->ready = false;
 	return 0;
@@ -421,10 +410,10 @@ static __always_inline void packet_other(struct packet *packet, struct sk_buff *
 	u16 protocol = skb->protocol;
 
 	packet_start(packet, skb);
-	packet->series.kind = KIND_OTHER;
-	packet->series.family = protocol == bpf_htons(ETH_P_IP)	    ? FAMILY_IPV4
-				: protocol == bpf_htons(ETH_P_IPV6) ? FAMILY_IPV6
-								    : FAMILY_OTHER;
+	packet->kind = KIND_OTHER;
+	packet->family = protocol == bpf_htons(ETH_P_IP)     ? FAMILY_IPV4
+			 : protocol == bpf_htons(ETH_P_IPV6) ? FAMILY_IPV6
+							     : FAMILY_OTHER;
 	packet->skip = config.filter.active || !sampled();
 }
 
@@ -450,62 +439,73 @@ int BPF_PROG(dev_queue, struct sk_buff *skb)
 	if (packet->skip)
 		return 0;
 	if (has_qdisc(skb->dev))
-		packet->at[POINT_QUEUE] = bpf_ktime_get_ns();
-	else if (packet->series.kind == KIND_OTHER)
+		packet->began[STAGE_QDISC] = bpf_ktime_get_ns();
+	else if (packet->kind == KIND_OTHER)
 		packet->skip = true; /* no stage of it is known */
 	return 0;
 }
 
-static __noinline struct stages *series_make(struct series *series)
+/* The family has two bits, the protocol two, the kind two. */
+static __always_inline u32 packet_what(const struct packet *packet)
 {
-	u32 key = 0;
-	struct stages *zero = bpf_map_lookup_elem(&blank, &key), *made;
-
-	if (!zero)
-		return NULL;
-	bpf_map_update_elem(&stages, series, zero, BPF_NOEXIST);
-	made = bpf_map_lookup_elem(&stages, series);
-	if (made)
-		return made;
-	LOSE(table_full);
-	return bpf_map_lookup_elem(&rest, &key);
+	return packet->kind << 4 | packet->protocol << 2 | packet->family;
 }
 
-static __always_inline struct stages *stages_of(struct packet *packet)
+static __noinline int row_name(struct row *row, u32 number, u32 stage)
 {
-	struct series series = packet->series;
-	struct stages *found = bpf_map_lookup_elem(&stages, &series);
+	struct series *from = series_at(number);
 
-	return found ? found : series_make(&series);
+	row->stage = stage;
+	if (from) {
+		row->netns = from->netns;
+		row->ifindex = from->ifindex;
+		row->kind = from->what >> 4;
+		row->protocol = from->what >> 2 & 3;
+		row->family = from->what & 3;
+		__builtin_memcpy(row->interface, from->interface, sizeof(row->interface));
+	} else {
+		__builtin_memcpy(row->interface, "rest", 5);
+	}
+	row->seen.row = 1;
+	return 0;
 }
 
-static __always_inline void stage_add(struct hist *hist, u64 since, u64 until)
+/* Not static: the verifier looks at it once, and not for each of its callers. */
+__noinline int record(u32 number, u32 stage, u64 since, u64 until)
 {
-	if (until < since)
+	u32 at = number * STAGES + stage;
+	struct row *row = bpf_map_lookup_elem(&stages, &at);
+
+	if (!row)
+		return 0;
+	if (until < since) {
 		LOSE(backwards);
-	else
-		hist_add(hist, hist_slot(until - since), until - since);
+		return 0;
+	}
+	if (!row->seen.row)
+		row_name(row, number, stage);
+	hist_add(&row->delay, hist_slot(until - since), until - since);
+	return 0;
 }
 
 /* From the end to the beginning, and all at once: a packet that is dropped leaves nothing. */
-static __always_inline void record(struct stages *stages, struct packet *packet, u64 now)
+static __always_inline void record_all(struct packet *packet, u64 now)
 {
-	struct hist *hists = &stages->socket;
 	u64 until = now;
 
 #pragma unroll
-	for (int i = POINTS - 1; i >= 0; i--) {
-		u64 since = packet->at[i];
+	for (int i = STAGES_OF_TOTAL - 1; i >= 0; i--) {
+		u64 since = packet->began[i];
 
 		if (!since)
 			continue;
-		stage_add(&hists[i], since, until);
+		record(packet->series, i, since, until);
 		until = since;
-		packet->at[i] = 0;
+		packet->began[i] = 0;
 	}
 	if (until != now)
-		stage_add(&stages->total, until, now);
-	packet->at[POINT_LEFT] = now;
+		record(packet->series, STAGE_TOTAL, until, now);
+	packet->began[STAGE_FORWARD] = now;
 }
 
 SEC("tp_btf/net_dev_start_xmit")
@@ -513,7 +513,6 @@ PROTO("void (struct sk_buff *, struct net_device *)")
 int BPF_PROG(dev_xmit, struct sk_buff *skb, struct net_device *dev)
 {
 	struct packet *packet;
-	struct stages *stages;
 
 	if (paused())
 		return 0;
@@ -528,13 +527,12 @@ int BPF_PROG(dev_xmit, struct sk_buff *skb, struct net_device *dev)
 	packet->state = STATE_LEFT;
 	if (packet->skip)
 		return 0;
-	packet->series.netns = dev->nd_net.net->ns.inum;
-	packet->series.ifindex = dev->ifindex;
 	packet->queued = !(BPF_CORE_READ_BITFIELD(dev, priv_flags) &
 			   bpf_core_enum_value(enum netdev_priv_flags, IFF_NO_QUEUE));
-	stages = stages_of(packet);
-	if (stages)
-		record(stages, packet, bpf_ktime_get_ns());
+	packet->series = series_of(dev, packet_what(packet));
+	if (!packet->series)
+		LOSE(table_full);
+	record_all(packet, bpf_ktime_get_ns());
 	return 0;
 }
 
@@ -543,7 +541,6 @@ PROTO("void (struct sk_buff *)")
 int BPF_PROG(skb_done, struct sk_buff *skb)
 {
 	struct packet *packet = place_of(&packets, (u64)skb);
-	struct stages *stages;
 
 	if (!packet || packet->skb != (u64)skb)
 		return 0;
@@ -551,8 +548,6 @@ int BPF_PROG(skb_done, struct sk_buff *skb)
 	if (packet->state != STATE_LEFT || packet->skip || !packet->queued ||
 	    packet->epoch != config.filter.epoch)
 		return 0;
-	stages = stages_of(packet);
-	if (stages)
-		stage_add(&stages->completion, packet->at[POINT_LEFT], bpf_ktime_get_ns());
+	record(packet->series, STAGE_COMPLETION, packet->began[STAGE_FORWARD], bpf_ktime_get_ns());
 	return 0;
 }

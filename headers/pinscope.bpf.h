@@ -20,6 +20,7 @@
 #define PROTO(text)  TAG("proto:" text)
 #define LABEL(name)  TAG("label:" name)
 #define METRIC(name) TAG("metric:" name)
+#define STAGED	     TAG("staged")
 #define INTERNAL     TAG("internal")
 
 #ifndef VARIANT

@@ -133,6 +133,7 @@ struct Qdisc {
 };
 
 struct net_device {
+	char name[16];
 	int ifindex;
 	unsigned int priv_flags; /* a bit field from 6.12 on */
 	possible_net_t nd_net;
@@ -140,11 +141,12 @@ struct net_device {
 };
 
 struct sk_buff {
-	unsigned int len;
-	struct sock *sk;
 	struct net_device *dev;
+	struct sock *sk;
+	unsigned int len;
 	__be16 protocol;
 	char cb[48];
+	u8 cloned : 1;
 };
 
 struct tcp_skb_cb {
@@ -176,6 +178,9 @@ struct bpf_map {
 
 #define ETH_P_IP   0x0800
 #define ETH_P_IPV6 0x86dd
+
+/* include/linux/interrupt.h */
+#define NET_RX_SOFTIRQ 3
 
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17

@@ -48,7 +48,8 @@ static void give_row(struct walk *w, const u8 *key, u8 *value)
 
 	for (unsigned int cpu = 1; cpu < w->cpus; cpu++)
 		value_merge(w->schema, value, value + cpu * w->stride);
-	if (!w->schema->listed && row_is_zero(w->schema, &row))
+	if (w->schema->vacant ? !load_number(value, 8)
+			      : !w->schema->listed && row_is_zero(w->schema, &row))
 		return;
 	w->rows++;
 	w->fn(w->arg, &row);
@@ -58,8 +59,6 @@ static void give(struct walk *w, const u8 *key, u8 *value)
 {
 	u32 size = w->schema->size[PART_VALUE];
 
-	if (w->schema->vacant && !load_number(value, 8))
-		return;
 	if (w->schema->parts == 1)
 		give_row(w, key, value);
 	else

@@ -33,21 +33,21 @@ def none: {count: 0, sum_ns: 0, slots: {}};
 def minus_hist($b): {count: (.count - $b.count), sum_ns: (.sum_ns - $b.sum_ns), slots: (.slots
 	| with_entries(.value -= ($b.slots[.key] // 0)) | with_entries(select(.value > 0)))};
 
-def stages: with_entries(select(.value | type == "object" and has("slots"))) | map_values(hist);
-
-# By labels; those of the rest are empty.
-def series: map(select(.map == "stages" or .map == "rest"))
-	| map({key: (.labels | tojson), value: {labels, stages: stages}}) | from_entries;
-
-def minus_series($b): with_entries(.key as $k | .value.stages
-	|= with_entries(.key as $s | .value |= minus_hist($b[$k].stages[$s] // none)));
-
 def losses: map(select(.map == "losses")) | map({key: .labels.reason, value: .count}) | from_entries;
 
-def rows: map(select(.type == "row"));
+def delays: map(select(.map == "stages")) | map({key: (.labels | tojson), value: (.delay | hist)}) | from_entries;
 
-def since($before): ($before | rows) as $b | rows
-	| {series: [series | minus_series($b | series) | .[]], losses: (losses | minus($b | losses))};
+# What happened in between: a series has the labels but `stage`, and a histogram for each stage.
+def since($before): map(select(.type == "row")) as $rows | ($before | map(select(.type == "row"))) as $old
+	| ($old | delays) as $b
+	| {losses: ($rows | losses | minus($old | losses)),
+		series: ($rows | delays | to_entries
+			| map({labels: (.key | fromjson), hist: (.key as $k | .value | minus_hist($b[$k] // none))})
+			| group_by(.labels | del(.stage))
+			| map({labels: (.[0].labels | del(.stage)),
+				stages: (map({key: .labels.stage, value: .hist}) | from_entries)}))};
+
+def rest: map(select(.labels.interface == "rest"));
 
 # ---- of an array of series
 
@@ -57,7 +57,7 @@ def of($netns; $labels): map(select(.labels.netns == $netns and (.labels | conta
 def add_hists: reduce .[] as $h (none; .count += $h.count | .sum_ns += $h.sum_ns
 	| reduce ($h.slots | to_entries[]) as $s (.; .slots[$s.key] += $s.value));
 
-def stage($name): map(.stages[$name]) | add_hists;
+def stage($name): map(.stages[$name] // none) | add_hists;
 
 def count($name): stage($name).count;
 
@@ -69,7 +69,7 @@ def median($name): values($name) | .[length / 2 | floor] // 0;
 
 # The stages that a packet passed add up to its total.
 def adds_up: .[] | (.labels | map(tostring) | join(" ")) as $who | .stages as $s
-	| expect("\($who): sum of stages"; $s.total.sum_ns; [$s[way[]].sum_ns] | add);
+	| expect("\($who): sum of stages"; $s.total.sum_ns // 0; [$s[way[]].sum_ns // 0] | add);
 
 # So many packets, which have these stages and no others.
 def passed($what; $n; $names): . as $of | ((way + ["total"])[] as $s
