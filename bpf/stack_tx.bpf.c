@@ -530,8 +530,10 @@ int BPF_PROG(dev_xmit, struct sk_buff *skb, struct net_device *dev)
 	packet->queued = !(BPF_CORE_READ_BITFIELD(dev, priv_flags) &
 			   bpf_core_enum_value(enum netdev_priv_flags, IFF_NO_QUEUE));
 	packet->series = series_of(dev, packet_what(packet));
-	if (!packet->series)
+	if (!packet->series || (packet->series + 1) * STAGES > slots_size(&stages)) {
+		packet->series = 0;
 		LOSE(table_full);
+	}
 	record_all(packet, bpf_ktime_get_ns());
 	return 0;
 }
