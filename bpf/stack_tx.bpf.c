@@ -1,19 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * stack_tx: where a packet spends its time on the way out, from the application's write to the
- * network card, for each interface it leaves through. Stages, in order of the way:
+ * driver, at each interface that it leaves by. A stage ends where the next one begins; those a
+ * packet skips are left out:
  *
- *   socket      the write (start of the call) until TCP transmits, or UDP hands on to IP
- *   tcp         TCP transmits until IP output (ip_local_out, ip6_output)
- *   ip          IP output until the interface: routing, netfilter, neighbour
- *   forward     left one interface until it reaches the next: bridge, VLAN, tunnel, veth
- *   qdisc       in the interface's queue
- *   completion  given to the driver until the driver frees it, not part of the total
- *   total       the first of these to the driver
+ *   socket      the write, until TCP transmits or UDP hands on     tcp_sendmsg_locked, udp_sendmsg
+ *   tcp         headers, route lookup, until IP output             __tcp_transmit_skb
+ *   ip          netfilter, neighbour, until the interface          __ip_local_out, ip6_output
+ *   forward     instead of these: left the interface before it     (bridge, VLAN, tunnel, veth)
+ *   qdisc       waits in the interface's queue                     net_dev_queue
+ *   completion  until the driver frees it: no part of the total    net_dev_start_xmit
+ *   total       from the first of these to the driver              consume_skb (completion)
  *
- * A packet has the stages that it passes. Where there is no qdisc (lo, veth) there is no such
- * stage, and no completion where the interface has no queue of its own: the packet
- * lives on at the receiver. The stages but the last two add up to the total.
+ * lo, veth and bridges have no qdisc unless one is set, and no completion: there a packet lives on
+ * at the receiver. All stages are recorded when the driver gets the packet, so one that is
+ * dropped before is not counted, and the first five always add up to the total.
+ *
+ * Kinds: data, sent for the first time; control, TCP without data (SYN, ACK, FIN); retransmission;
+ * other, of no socket that writes (forwarded, ARP, ICMP, SYN-ACK, resets), which have only the
+ * qdisc. `sample` decides at the write, or for packets without one at their first stage.
+ *
+ * TCP: socket is the time since the start of the call that wrote the packet's first timed byte. One
+ * write of a connection is timed at once, the next when its bytes are sent: where several wait,
+ * packets of the others begin at tcp.
+ *
+ * Costs COSTS
+ *
+ * Cannot see: segments that the stack itself cuts (an interface without TSO, tbf), netem's copies
+ * and fragments but the first: to the kernel they are new packets, so they are untimed or other. A
+ * packet that a busy driver refused is untimed when it is given again. What a driver frees by
+ * kfree_skb has no completion.
  *
  * Variants, the better first:
  * variant sendpage   -DSENDPAGE
@@ -57,7 +73,7 @@ enum kind {
 	KIND_OTHER, /* of no socket that writes: forwarded, ARP, ICMP, SYN-ACK, reset ... */
 };
 
-/* In the order of the way. Each but the last two ends where the next one begins that the packet passes. */
+/* In the order of the way. */
 enum stage {
 	STAGE_SOCKET,
 	STAGE_TCP,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a packet belongs to, as a small number: its interface, and what else a probe tells apart. Found
- * once a packet, it says which rows of a flat per-CPU array the packet's stages are recorded in.
+ * What a packet belongs to, as a small number: its interface, and what else a probe tells apart.
+ * Found once a packet, it says in which rows of a flat per-CPU array its stages are recorded.
  */
 #pragma once
 
@@ -34,7 +34,7 @@ struct {
 	__type(value, u64);
 } claims SEC(".maps") INTERNAL;
 
-/* Different for all that differ (`what` below 2^8, interface numbers below 2^24), and well spread. */
+/* Different for all that differ (what < 2^8, interface numbers < 2^24), and well spread. */
 static __always_inline u64 series_owner(const struct net_device *dev, u32 what)
 {
 	u64 owner = (u64)dev->nd_net.net->ns.inum << 32 | (u32)dev->ifindex << 8 | what;

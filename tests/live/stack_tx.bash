@@ -19,10 +19,11 @@ converse() {
 	served server
 }
 
-# datagrams PLACE ADDR COUNT [BYTES]: nobody reads them.
+# datagrams PLACE ADDR COUNT [BYTES [PORT]]: nobody reads them.
 datagrams() {
 	# shellcheck disable=SC2016
-	on "$1" bash -c 'for ((i = 0; i < $2; i++)); do printf "%$3s" x >"/dev/udp/$1/7"; done' - "$2" "$3" "${4:-1}"
+	on "$1" bash -c 'for ((i = 0; i < $2; i++)); do printf "%$3s" x >"/dev/udp/$1/$4"; done' - \
+		"$2" "$3" "${4:-1}" "${5:-7}"
 }
 
 # index_of PLACE INTERFACE

@@ -4,7 +4,7 @@
 # stack_tx with room for 4 packets and 1 writer, and then for 2 series: what is lost is counted, and nothing
 # else is lost. The namespaces are drawn in stack_tx.bats; here both have a queue, so that each packet has a stage.
 
-# shellcheck disable=SC2016 # jq's variables
+# shellcheck disable=SC2016,SC2153,SC2154 # variables of jq, traffic.bash and net.bash
 
 bats_require_minimum_version 1.5.0
 
