@@ -173,17 +173,17 @@ struct bpf_map {
 
 #pragma clang attribute pop
 
-#define AF_INET	 2
-#define AF_INET6 10
+#define AF_INET		2
+#define AF_INET6	10
 
-#define ETH_P_IP   0x0800
-#define ETH_P_IPV6 0x86dd
+#define ETH_P_IP	0x0800
+#define ETH_P_IPV6	0x86dd
 
 /* include/linux/interrupt.h */
-#define NET_RX_SOFTIRQ 3
+#define NET_RX_SOFTIRQ	3
 
-#define IPPROTO_TCP 6
-#define IPPROTO_UDP 17
+#define IPPROTO_TCP	6
+#define IPPROTO_UDP	17
 
 /* include/net/tcp_states.h; enum values there, but not in BTF on every kernel. */
 #define TCP_ESTABLISHED 1
