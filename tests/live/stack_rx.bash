@@ -22,13 +22,13 @@ ends() {
 
 # datagrams COUNT FROM TO ADDR PORT [STEP...]: sent one by one, each read at once, or as STEP... says.
 datagrams() {
-	local count=$1 from=$2 to=$3 addr=$4 port=$5 i steps=() version=4
+	local count=$1 from=$2 to=$3 addr=$4 number=$5 i steps=() version=4
 	[[ $addr != *:* ]] || version=6
 	shift 5
 	for ((i = 0; i < count; i++)); do
-		steps+=(c.send=1,100 "$@" s.recv=1)
+		steps+=("c.send=1,100" "$@" s.recv=1)
 	done
-	ends s.at="$to" s.open=$version s.bind="$addr,$port" c.at="$from" c.open=$version c.to="$addr,$port" "${steps[@]}" \
+	ends s.at="$to" s.open=$version s.bind="$addr,$number" c.at="$from" c.open=$version c.to="$addr,$number" "${steps[@]}" \
 		>"$BATS_TEST_TMPDIR/said"
 }
 
@@ -89,7 +89,6 @@ judge() {
 		return 1
 	}
 }
-
 
 # rps_received: packets that processors got from others.
 rps_received() {

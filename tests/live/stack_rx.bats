@@ -38,13 +38,18 @@ teardown() {
 }
 
 @test "UDP across a cable, IPv4 and IPv6: each stage has each datagram, and they add up to the total" {
-	local in=$(snmp b UdpInDatagrams) in6=$(snmp b Udp6InDatagrams)
+	local in in6
+	in=$(snmp b UdpInDatagrams)
+	in6=$(snmp b Udp6InDatagrams)
 	datagrams 40 a b "$ADDR2" 7000
 	datagrams 30 a b "$ADDR2_6" 7000
 	assert_eq "the kernel's datagrams" "40 30" "$(($(snmp b UdpInDatagrams) - in)) $(($(snmp b Udp6InDatagrams) - in6))"
 	judge 'lossless, expect("ways"; ["\($b) ve0 ipv4 udp", "\($b) ve0 ipv6 udp"]; .ways | keys),
 		complete("\($b) ve0 ipv4 udp"; "backlog link ip transport socket"; 40),
 		complete("\($b) ve0 ipv6 udp"; "backlog link ip transport socket"; 30)'
+	run -0 pinscope show stack
+	assert_eq "stages shown" "$(printf '%s\n' {,}{backlog,link,ip,transport,socket,total})" \
+		"$(awk 'NF > 5 && $2 ~ /^[34]0$/ { print $1 }' <<<"$output")" "$output"
 }
 
 @test "UDP on the loopback" {
@@ -55,8 +60,9 @@ teardown() {
 }
 
 @test "TCP: as many segments as the kernel counts, as many reads as requests" {
-	local address before after
-	for address in "$ADDR2" "$ADDR2_6"; do
+	local address family before after
+	for family in ipv4 ipv6; do
+		[[ $family == ipv4 ]] && address=$ADDR2 || address=$ADDR2_6
 		before=$(snmp b TcpInSegs)
 		converse "$address" "" "--requests 30"
 		after=$(snmp b TcpInSegs)
@@ -64,7 +70,7 @@ teardown() {
 			expect("segments"; [$segs, $segs, $segs]; [$w.backlog.count, $w.link.count, $w.ip.count | tostring]),
 			expect("reads"; [30, 30]; [$w.socket.count, $w.total.count]),
 			between("data, and a FIN"; 30; 31; $w.transport.count)' \
-			segs=$((after - before)) family=ipv$([[ $address == *:* ]] && echo 6 || echo 4)
+			segs="$((after - before))" family="$family"
 	done
 }
 
@@ -98,7 +104,6 @@ teardown() {
 		one:="$(<"$BATS_FILE_TMPDIR/one.json")"
 }
 
-
 @test "through a bridge: the container's part and the host's, each under its interface; forwarding leaves nothing" {
 	bridge_up
 	datagrams 1 a b 10.78.0.2 7004 # and whatever ARP has to say
@@ -127,9 +132,9 @@ teardown() {
 }
 
 @test "settings: one in four, of one namespace, of one interface, none" {
-	local way
+	local i=0
 	settings sample=4
-	for way in 1 2 3 4; do
+	while ((i++ < 4)); do
 		datagrams_at_once 100 a b "$ADDR2" 7007
 	done
 	judge '(.ways["\($b) ve0 ipv4 udp"].total.count // 0) as $n | lossless, between("one in four of 400"; 56; 144; $n),
