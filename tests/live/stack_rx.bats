@@ -52,11 +52,16 @@ teardown() {
 		"$(awk 'NF > 5 && $2 ~ /^[34]0$/ { print $1 }' <<<"$output")" "$output"
 }
 
-@test "UDP on the loopback" {
+@test "UDP on the loopback; the difference of two snapshots has the stages of what came between" {
+	dump >"$BATS_TEST_TMPDIR/one"
 	datagrams 20 a a 127.0.0.1 7001
 	datagrams 20 a a ::1 7001
+	dump >"$BATS_TEST_TMPDIR/two"
 	judge 'lossless, complete("\($a) lo ipv4 udp"; "backlog link ip transport socket"; 20),
 		complete("\($a) lo ipv6 udp"; "backlog link ip transport socket"; 20)'
+	run -0 "$READER" diff "$BATS_TEST_TMPDIR"/{one,two}
+	assert_eq "stages shown" "$(printf '%s 20\n' {,}{backlog,link,ip,transport,socket,total})" \
+		"$(awk '$2 == 20 { print $1, $2 }' <<<"$output")" "$output"
 }
 
 @test "TCP: as many segments as the kernel counts, as many reads as requests" {
@@ -72,6 +77,15 @@ teardown() {
 			between("data, and a FIN"; 30; 31; $w.transport.count)' \
 			segs="$((after - before))" family="$family"
 	done
+}
+
+@test "TCP in bulk: segments merged in the queue share a socket stage, and nothing is lost" {
+	local segs
+	segs=$(snmp b TcpInSegs)
+	converse "$ADDR2" "--request 1000000" "--request 1000000 --requests 2"
+	judge '.ways["\($b) ve0 ipv4 tcp"] as $w | lossless, expect("segments"; $segs; $w.ip.count),
+		between("read"; 1; $w.transport.count; $w.socket.count), expect("ends"; $w.socket.count; $w.total.count),
+		between("longest"; 1; $elapsed; $w.total.max)' segs:=$(($(snmp b TcpInSegs) - segs)) elapsed:="$(got client .elapsed_ns)"
 }
 
 @test "a reader that sleeps before it reads moves the last stage only: UDP" {
