@@ -27,8 +27,15 @@
  *
  * Cannot see: the socket stage of what was queued out of order, spliced, or read by the kernel
  * itself; drivers that use neither GRO nor netif_rx begin at link; a VLAN's packets count for
- * the device under it.
+ * the device under it. While sampling, a packet that was not chosen and whose place was taken
+ * counts as overwritten, too; so does TCP data that was never read and whose place is taken.
+ *
+ * Costs 2,140 instructions a packet with all its stages on the loopback, 1,280 with sample=100,
+ * 970 paused (6.1, a small request and its answer over TCP are two packets; docs/cost.md). Aims
+ * missed: 600, and 60 for a packet that is not sampled. The eight hooks on that way alone are
+ * 814 when empty. 1.3 MiB of kernel memory for each possible CPU, and 1.8 MiB.
  */
+
 #define LOSSES                                                                                     \
 	count_t overwritten; /* another packet took its place: not followed, or not further */     \
 	count_t table_full;  /* an interface without rows of its own: it is in the rest */         \

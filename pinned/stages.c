@@ -143,15 +143,18 @@ static void print_way(struct stages *t, struct out *o)
 
 void stages_row(struct stages *t, struct out *o, const struct row *row)
 {
-	char *way = way_of(t->schema, row);
-	struct stage *stage;
 	static struct dist d;
+	struct stage *stage;
+	char *way;
 
+	dist_read(&d, t->field, row);
+	if (!d.count) /* of a difference */
+		return;
+	way = way_of(t->schema, row);
 	if (t->n && strcmp(way, t->way))
 		print_way(t, o);
 	free(t->way);
 	t->way = way;
-	dist_read(&d, t->field, row);
 	stage = APPEND(t->stages, t->n);
 	stage->name = name_of(t->schema, row);
 	stage->whole = !strcmp(stage->name, WHOLE);

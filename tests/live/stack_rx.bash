@@ -22,13 +22,13 @@ ends() {
 
 # datagrams COUNT FROM TO ADDR PORT [STEP...]: sent one by one, each read at once, or as STEP... says.
 datagrams() {
-	local count=$1 from=$2 to=$3 addr=$4 port=$5 i steps=() version=4
+	local count=$1 from=$2 to=$3 addr=$4 number=$5 i steps=() version=4
 	[[ $addr != *:* ]] || version=6
 	shift 5
 	for ((i = 0; i < count; i++)); do
-		steps+=(c.send=1,100 "$@" s.recv=1)
+		steps+=("c.send=1,100" "$@" s.recv=1)
 	done
-	ends s.at="$to" s.open=$version s.bind="$addr,$port" c.at="$from" c.open=$version c.to="$addr,$port" "${steps[@]}" \
+	ends s.at="$to" s.open=$version s.bind="$addr,$number" c.at="$from" c.open=$version c.to="$addr,$number" "${steps[@]}" \
 		>"$BATS_TEST_TMPDIR/said"
 }
 
@@ -63,8 +63,15 @@ begin() {
 	dump >"$BATS_FILE_TMPDIR/before.dump"
 }
 
-# judge FILTER [NAME=TEXT|NAME:=NUMBER...]: what came since `begin` (or the last judge); the results of FILTER are sentences
-# about what is wrong with it.
+# came: what came since `begin`, or since this was last asked.
+came() {
+	dump >"$BATS_FILE_TMPDIR/now.dump"
+	jq -n -L "$HERE" --slurpfile before "$BATS_FILE_TMPDIR/before.dump" --slurpfile now "$BATS_FILE_TMPDIR/now.dump" \
+		'include "stack_rx"; ($before | summary) as $before | $now | summary | minus($before)' || return
+	mv "$BATS_FILE_TMPDIR/now.dump" "$BATS_FILE_TMPDIR/before.dump"
+}
+
+# judge FILTER [NAME=TEXT|NAME:=JSON...]: of what came; its results are sentences about what is wrong.
 judge() {
 	local filter=$1 wrong arg args=()
 	shift
@@ -74,13 +81,9 @@ judge() {
 		*) args+=(--arg "${arg%%=*}" "${arg#*=}") ;;
 		esac
 	done
-	dump >"$BATS_FILE_TMPDIR/now.dump"
-	wrong=$(jq -nr -L "$HERE" --slurpfile before "$BATS_FILE_TMPDIR/before.dump" \
-		--slurpfile now "$BATS_FILE_TMPDIR/now.dump" "${args[@]}" '
-		include "stack_rx";
-		$ENV.NETNS_a as $a | $ENV.NETNS_b as $b
-		| ($before | summary) as $before | $now | summary | minus($before) | '"$filter") || return
-	mv "$BATS_FILE_TMPDIR/now.dump" "$BATS_FILE_TMPDIR/before.dump"
+	came >"$BATS_FILE_TMPDIR/came.json" || return
+	wrong=$(jq -r -L "$HERE" "${args[@]}" 'include "stack_rx";
+		$ENV.NETNS_a as $a | $ENV.NETNS_b as $b | '"$filter" "$BATS_FILE_TMPDIR/came.json") || return
 	[[ -z $wrong ]] || {
 		printf '%s\n' "$wrong" >&2
 		return 1
@@ -104,7 +107,7 @@ bridge_up() {
 	ip -n "$NET_ID-m" link add br0 type bridge
 	for name in a b; do
 		ip link add ve1 netns "$NET_ID-$name" type veth peer name "m$name" netns "$NET_ID-m"
-		ip -n "$NET_ID-m" link set "m$name" master br0 up
+		ip -n "$NET_ID-m" link set dev "m$name" up master br0
 		ip -n "$NET_ID-$name" link set ve1 up
 	done
 	ip -n "$NET_ID-m" link set br0 up
@@ -134,4 +137,11 @@ card_up() {
 datagrams_at_once() {
 	ends s.at="$3" s.open=4 s.bind="$4,$5" c.at="$2" c.open=4 c.to="$4,$5" c.send="$1,64" s.recv="$1" \
 		>"$BATS_TEST_TMPDIR/said"
+}
+
+# rps_to NAMESPACE MASK: which processors the backlog of what ve0 receives is spread over. (A
+# network namespace's own /sys/class/net is in a /sys mounted there.)
+rps_to() {
+	# shellcheck disable=SC2016
+	on "$1" unshare -m sh -c 'mount -t sysfs sysfs /sys && echo "$0" >/sys/class/net/ve0/queues/rx-0/rps_cpus' "$2"
 }

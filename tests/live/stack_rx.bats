@@ -38,25 +38,36 @@ teardown() {
 }
 
 @test "UDP across a cable, IPv4 and IPv6: each stage has each datagram, and they add up to the total" {
-	local in=$(snmp b UdpInDatagrams) in6=$(snmp b Udp6InDatagrams)
+	local in in6
+	in=$(snmp b UdpInDatagrams)
+	in6=$(snmp b Udp6InDatagrams)
 	datagrams 40 a b "$ADDR2" 7000
 	datagrams 30 a b "$ADDR2_6" 7000
 	assert_eq "the kernel's datagrams" "40 30" "$(($(snmp b UdpInDatagrams) - in)) $(($(snmp b Udp6InDatagrams) - in6))"
 	judge 'lossless, expect("ways"; ["\($b) ve0 ipv4 udp", "\($b) ve0 ipv6 udp"]; .ways | keys),
 		complete("\($b) ve0 ipv4 udp"; "backlog link ip transport socket"; 40),
 		complete("\($b) ve0 ipv6 udp"; "backlog link ip transport socket"; 30)'
+	run -0 pinscope show stack
+	assert_eq "stages shown" "$(printf '%s\n' {,}{backlog,link,ip,transport,socket,total})" \
+		"$(awk 'NF > 5 && $2 ~ /^[34]0$/ { print $1 }' <<<"$output")" "$output"
 }
 
-@test "UDP on the loopback" {
+@test "UDP on the loopback; the difference of two snapshots has the stages of what came between" {
+	dump >"$BATS_TEST_TMPDIR/one"
 	datagrams 20 a a 127.0.0.1 7001
 	datagrams 20 a a ::1 7001
+	dump >"$BATS_TEST_TMPDIR/two"
 	judge 'lossless, complete("\($a) lo ipv4 udp"; "backlog link ip transport socket"; 20),
 		complete("\($a) lo ipv6 udp"; "backlog link ip transport socket"; 20)'
+	run -0 "$READER" diff "$BATS_TEST_TMPDIR"/{one,two}
+	assert_eq "stages shown" "$(printf '%s 20\n' {,}{backlog,link,ip,transport,socket,total})" \
+		"$(awk '$2 == 20 { print $1, $2 }' <<<"$output")" "$output"
 }
 
 @test "TCP: as many segments as the kernel counts, as many reads as requests" {
-	local address before after
-	for address in "$ADDR2" "$ADDR2_6"; do
+	local address family before after
+	for family in ipv4 ipv6; do
+		[[ $family == ipv4 ]] && address=$ADDR2 || address=$ADDR2_6
 		before=$(snmp b TcpInSegs)
 		converse "$address" "" "--requests 30"
 		after=$(snmp b TcpInSegs)
@@ -64,8 +75,17 @@ teardown() {
 			expect("segments"; [$segs, $segs, $segs]; [$w.backlog.count, $w.link.count, $w.ip.count | tostring]),
 			expect("reads"; [30, 30]; [$w.socket.count, $w.total.count]),
 			between("data, and a FIN"; 30; 31; $w.transport.count)' \
-			segs=$((after - before)) family=ipv$([[ $address == *:* ]] && echo 6 || echo 4)
+			segs="$((after - before))" family="$family"
 	done
+}
+
+@test "TCP in bulk: segments merged in the queue share a socket stage, and nothing is lost" {
+	local segs
+	segs=$(snmp b TcpInSegs)
+	converse "$ADDR2" "--request 1000000" "--request 1000000 --requests 2"
+	judge '.ways["\($b) ve0 ipv4 tcp"] as $w | lossless, expect("segments"; $segs; $w.ip.count),
+		between("read"; 1; $w.transport.count; $w.socket.count), expect("ends"; $w.socket.count; $w.total.count),
+		between("longest"; 1; $elapsed; $w.total.max)' segs:=$(($(snmp b TcpInSegs) - segs)) elapsed:="$(got client .elapsed_ns)"
 }
 
 @test "a reader that sleeps before it reads moves the last stage only: UDP" {
@@ -80,14 +100,22 @@ teardown() {
 		between("socket"; 300e6; 2e9; $w.socket.sum), between("the others"; 1; 100e6; $w.total.sum - $w.socket.sum)'
 }
 
-@test "RPS: another processor takes the packets from its backlog, and no stage is missing" {
+@test "RPS: another processor takes the packets from its backlog, which moves that stage only" {
 	(($(nproc) > 1)) || skip "one processor"
-	local before
-	before=$(rps_received)
-	on b sh -c 'echo 2 >/sys/class/net/ve0/queues/rx-0/rps_cpus'
-	taskset -c 0 bash -c "$(declare -f datagrams ends netns_path); datagrams 50 a b $ADDR2 7003"
-	assert_between "packets sent to another processor" 50 100 $(($(rps_received) - before))
-	judge 'lossless, complete("\($b) ve0 ipv4 udp"; "backlog link ip transport socket"; 50)'
+	local others
+	others=$(rps_received)
+	taskset -cp 0 $$
+	datagrams 60 a b "$ADDR2" 7003
+	came >"$BATS_FILE_TMPDIR/one.json"
+	rps_to b 2
+	datagrams 60 a b "$ADDR2" 7003
+	rps_to b 0
+	assert_between "packets given to another processor" 60 70 $(($(rps_received) - others))
+	judge '"\($b) ve0 ipv4 udp" as $way | ($one | .ways[$way]) as $one | .ways[$way] as $two | lossless,
+		complete($way; "backlog link ip transport socket"; 60),
+		between("median of the backlog"; 2 * $one.backlog.p50; 1e9; $two.backlog.p50),
+		(("link", "ip", "transport") as $stage | between("median of \($stage)"; $one[$stage].p50 / 3; $one[$stage].p50 * 3; $two[$stage].p50))' \
+		one:="$(<"$BATS_FILE_TMPDIR/one.json")"
 }
 
 @test "through a bridge: the container's part and the host's, each under its interface; forwarding leaves nothing" {
@@ -118,9 +146,9 @@ teardown() {
 }
 
 @test "settings: one in four, of one namespace, of one interface, none" {
-	local way
+	local i=0
 	settings sample=4
-	for way in 1 2 3 4; do
+	while ((i++ < 4)); do
 		datagrams_at_once 100 a b "$ADDR2" 7007
 	done
 	judge '(.ways["\($b) ve0 ipv4 udp"].total.count // 0) as $n | lossless, between("one in four of 400"; 56; 144; $n),
@@ -151,11 +179,11 @@ teardown() {
 		assert_eq "echo" "$i" "$line"
 	done
 	exec {echo}>&-
-	pinscope show stack_rx >&3
 	judge '.ways["\($host) \($card) ipv4 tcp"] as $w | lossless, expect("reads"; 30; $w.socket.count),
 		expect("polls"; [$w.irq.count, $w.irq.count]; [$w.softirq.count, $w.driver.count]),
 		expect("packets"; [$w.gro.count, $w.gro.count]; [$w.link.count, $w.ip.count]),
 		between("of an interrupt"; 1; $w.gro.count; $w.irq.count)' host="$(stat -L -c %i /proc/self/ns/net)" card="$CARD"
+	ip addr flush dev "$CARD"
 	ip link set "$CARD" down
 }
 
