@@ -21,6 +21,7 @@
 #define LABEL(name)	  TAG("label:" name)
 #define METRIC(name)	  TAG("metric:" name)
 #define BY_CPU		  TAG("by_cpu")
+#define STAGED		  TAG("staged")
 #define INTERNAL	  TAG("internal")
 /* For a typedef of u32: its names are those of that enum in the running kernel. */
 #define KERNEL_ENUM(name) TAG("enum:" name)

@@ -61,6 +61,10 @@ enum {
 	BPF_SK_STORAGE_GET_F_CREATE = 1,
 };
 
+enum netdev_priv_flags {
+	IFF_NO_QUEUE = 1 << 21, /* elsewhere on newer kernels */
+};
+
 enum {
 	BPF_RB_NO_WAKEUP = 1,
 	BPF_RB_FORCE_WAKEUP = 2,
@@ -195,6 +199,14 @@ struct tcp_sock {
 	u32 rate_interval_us;
 };
 
+struct Qdisc_ops {
+	char id[16];
+};
+
+struct Qdisc {
+	const struct Qdisc_ops *ops;
+};
+
 struct socket {
 	short type;
 	struct sock *sk;
@@ -254,17 +266,22 @@ struct sk_buff {
 	u16 network_header;
 	unsigned char *head;
 	refcount_t users;
+	u8 cloned : 1;
 };
 
 struct net_device {
 	possible_net_t nd_net;
 	int ifindex;
+	char name[16];
+	unsigned int priv_flags; /* a bit field from 6.12 on */
+	struct Qdisc *qdisc;
 };
 
 struct tcp_skb_cb {
 	u32 seq;
 	u8 tcp_flags; /* wider since 6.15; what is used is in its low byte */
 	u8 sacked;
+	u32 end_seq;
 };
 
 struct ipv6_pinfo {
@@ -341,3 +358,9 @@ enum skb_drop_reason {
 #define ENOMEM		12
 
 #define IPPROTO_UDPLITE 136
+
+#define ETH_P_IP	0x0800
+#define ETH_P_IPV6	0x86dd
+
+/* include/linux/interrupt.h */
+#define NET_RX_SOFTIRQ	3

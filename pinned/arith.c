@@ -51,12 +51,12 @@ static void minihist_merge(struct minihist *a, const struct minihist *b)
 }
 
 /* Identity of the row: the first CPU that knows it. */
-static void label_merge(const struct column *c, u8 *a, const u8 *b)
+static void label_merge(u8 *a, const u8 *b, u32 size)
 {
-	for (u32 i = 0; i < c->size; i++)
+	for (u32 i = 0; i < size; i++)
 		if (a[i])
 			return;
-	memcpy(a, b, c->size);
+	memcpy(a, b, size);
 }
 
 static void number_merge(const struct column *c, u8 *a, const u8 *b)
@@ -68,11 +68,13 @@ static void number_merge(const struct column *c, u8 *a, const u8 *b)
 
 void value_merge(const struct schema *s, u8 *into, const u8 *from)
 {
+	if (s->vacant)
+		label_merge(into, from, 8);
 	for (unsigned int i = 0; i < s->n_labels; i++) {
 		const struct column *c = &s->labels[i];
 
 		if (c->part == PART_VALUE)
-			label_merge(c, into + c->offset, from + c->offset);
+			label_merge(into + c->offset, from + c->offset, c->size);
 	}
 	for (unsigned int i = 0; i < s->n_fields; i++) {
 		const struct column *c = &s->fields[i];

@@ -158,6 +158,7 @@ enum described describe_map(const struct object *o, const char *map, bool array,
 	if (!key || !value)
 		return MAP_OTHER;
 	s->vacant = array && is_place(o->btf, key, value);
+	s->staged = object_tag(o, map, "staged");
 	single = s->vacant || (array && entries == 1);
 	classify_key(o->btf, key, s);
 	if (!lay_out(&layout, key, value, single, s))

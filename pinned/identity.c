@@ -49,7 +49,7 @@ static void columns(struct out *o, const char *name, const struct column *c, uns
 /* Whether a label is part of what makes a row the row it is; the others may change. */
 static bool is_identity(const struct schema *s, const struct column *c)
 {
-	return c->part == PART_KEY ||
+	return c->part == PART_KEY || s->staged ||
 	       (s->vacant &&
 		(c->format == FMT_ADDRESS || c->format == FMT_PORT || c->unit == UNIT_NSEC));
 }
@@ -79,6 +79,10 @@ static void map(struct out *o, const struct schema *s)
 		member_string(o, "help", s->help);
 	if (s->losses) {
 		member(o, "losses");
+		out_str(o, "true");
+	}
+	if (s->staged) {
+		member(o, "staged");
 		out_str(o, "true");
 	}
 	columns(o, "labels", s->labels, s->n_labels);

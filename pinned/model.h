@@ -75,6 +75,7 @@ struct schema {
 	bool listed; /* each possible key has a meaning: rows of zeros are printed */
 	bool vacant; /* a row that starts with 8 zero bytes is not in use */
 	bool by_cpu; /* each CPU's copy is a row of its own; its number stands behind the key */
+	bool staged; /* rows are stages of a way, in its order: label `stage` says which */
 	u32 parts;   /* rows in one value of the map, side by side */
 	u32 order;   /* its place in the source */
 	u32 size[2]; /* of the key, of the value */

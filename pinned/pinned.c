@@ -280,6 +280,36 @@ static void read_host(struct host *host)
 	host->monotonic = clock_ns(CLOCK_MONOTONIC);
 }
 
+static void add_probe(struct source *source, const char *name, bool named)
+{
+	struct probe probe;
+
+	if (pinned_open(&probe, name, named))
+		*APPEND(source->probes, source->n_probes) = probe;
+}
+
+static bool is_loaded(const char *name)
+{
+	char *directory = xasprintf("%s/%s", pin_root(), name);
+	bool there = !access(directory, F_OK);
+
+	free(directory);
+	return there;
+}
+
+/* A name that no probe has stands for all whose names begin with it and '_'. */
+static bool add_family(struct source *source, const char *family)
+{
+	unsigned int count = 0, before = source->n_probes;
+	char **names = list_directory(pin_root(), &count);
+	size_t n = strlen(family);
+
+	for (unsigned int i = 0; names && i < count; i++)
+		if (!strncmp(names[i], family, n) && names[i][n] == '_')
+			add_probe(source, names[i], false);
+	return source->n_probes > before;
+}
+
 void pinned_source(struct source *source, char **names, unsigned int count)
 {
 	bool named = count;
@@ -288,10 +318,7 @@ void pinned_source(struct source *source, char **names, unsigned int count)
 	read_host(&source->host);
 	if (!named)
 		names = pinned_names(&count);
-	for (unsigned int i = 0; i < count; i++) {
-		struct probe probe;
-
-		if (pinned_open(&probe, names[i], named))
-			*APPEND(source->probes, source->n_probes) = probe;
-	}
+	for (unsigned int i = 0; i < count; i++)
+		if (!named || is_loaded(names[i]) || !add_family(source, names[i]))
+			add_probe(source, names[i], named);
 }

@@ -53,13 +53,17 @@ static void text_begin_map(struct print *p)
 	if (p->schema->help)
 		out_printf(o, ": %s", p->schema->help);
 	out_char(o, '\n');
-	if (!has_blocks(p->schema))
+	if (p->schema->staged)
+		p->state = stages_open(p->schema);
+	else if (!has_blocks(p->schema))
 		p->state = table_open(p->schema);
 }
 
 static void text_row(struct print *p, const struct row *row)
 {
-	if (p->state)
+	if (p->schema->staged)
+		stages_row(p->state, &p->out, row);
+	else if (p->state)
 		table_row(p->state, row);
 	else if (!is_hidden(p))
 		text_block(p, row);
@@ -71,7 +75,9 @@ static void text_end_map(struct print *p)
 
 	if (is_hidden(p))
 		return;
-	if (p->state && p->rows)
+	if (p->schema->staged)
+		stages_close(p->state, o);
+	else if (p->state && p->rows)
 		table_print(p->state, o);
 	if (!p->rows)
 		out_str(o, "  no rows\n");

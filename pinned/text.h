@@ -13,3 +13,9 @@ struct table;
 struct table *table_open(const struct schema *s);
 void table_row(struct table *t, const struct row *row);
 void table_print(struct table *t, struct out *o);
+
+/* stages.c: a table for each way through stages, when all its rows are there. */
+struct stages;
+struct stages *stages_open(const struct schema *s);
+void stages_row(struct stages *t, struct out *o, const struct row *row);
+void stages_close(struct stages *t, struct out *o);

@@ -44,7 +44,7 @@ static u64 row_limit(const struct print *p)
 
 	if (!p->schema->n_labels)
 		return ~0ULL;
-	if (p->query->limited || !p->to->for_eyes || !lines)
+	if (p->schema->staged || p->query->limited || !p->to->for_eyes || !lines)
 		return p->query->top;
 	return lines > 2 * LINES_BESIDE_ROWS ? lines - LINES_BESIDE_ROWS : LINES_BESIDE_ROWS;
 }
@@ -54,8 +54,9 @@ static struct collect *collector(const struct print *p, struct bound *b)
 {
 	u64 limit = row_limit(p);
 
-	/* Members of a struct are in the order their author chose. */
-	if (!b->sort.column && p->schema->parts < 2 && (p->to->for_eyes || limit != ~0ULL))
+	/* Members of a struct and stages are in the order their author chose. */
+	if (!b->sort.column && p->schema->parts < 2 && !p->schema->staged &&
+	    (p->to->for_eyes || limit != ~0ULL))
 		operand_default(p->schema, &b->sort);
 	if (!b->sort.column && limit == ~0ULL)
 		return NULL;

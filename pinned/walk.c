@@ -48,7 +48,7 @@ static void give_row(struct walk *w, const u8 *value)
 {
 	struct row row = {.part = {w->key, value}};
 
-	if (!w->schema->listed && row_is_zero(w->schema, &row))
+	if (!w->schema->listed && !w->schema->vacant && row_is_zero(w->schema, &row))
 		return;
 	w->rows++;
 	w->fn(w->arg, &row);

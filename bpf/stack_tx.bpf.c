@@ -1,0 +1,574 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * stack_tx: where a packet spends its time on the way out, from the application's write to the
+ * driver, at each interface that it leaves by. A stage ends where the next one begins; those a
+ * packet skips are left out:
+ *
+ *   socket      the write, until TCP transmits or UDP hands on     tcp_sendmsg_locked, udp_sendmsg
+ *   tcp         headers, route lookup, until IP output             __tcp_transmit_skb
+ *   ip          netfilter, neighbour, until the interface          __ip_local_out, ip6_output
+ *   forward     instead of these: left the interface before it     (bridge, VLAN, tunnel, veth)
+ *   qdisc       waits in the interface's queue                     net_dev_queue
+ *   completion  until the driver frees it: no part of the total    net_dev_start_xmit
+ *   total       from the first of these to the driver              consume_skb (completion)
+ *
+ * lo, veth and bridges have no qdisc unless one is set, and no completion: there a packet lives on
+ * at the receiver. All stages are recorded when the driver gets the packet, so one that is
+ * dropped before is not counted, and the first five always add up to the total.
+ *
+ * Kinds: data, sent for the first time; control, TCP without data (SYN, ACK, FIN); retransmission;
+ * other, of no socket that writes (forwarded, ARP, ICMP, SYN-ACK, resets), which have only the
+ * qdisc. `sample` decides at the write, or for packets without one at their first stage.
+ *
+ * TCP: socket is the time since the start of the call that wrote the packet's first timed byte. One
+ * write of a connection is timed at once, the next when its bytes are sent: where several wait,
+ * packets of the others begin at tcp.
+ *
+ * Costs 2,144 instructions a packet through an interface with a queue, completion included; 1,163
+ * with sample=100, 721 paused, of which the six empty hooks are 564 (6.1, client_request of
+ * tests/bench/cost). The aims, some hundreds and 60 where not sampled, are missed: the hooks alone
+ * cost more. 0.9 MiB of memory a processor, and 2.1 MiB.
+ *
+ * Cannot see: segments that the stack itself cuts (an interface without TSO, tbf), netem's copies
+ * and fragments but the first: to the kernel they are new packets, so they are untimed or other. A
+ * packet that a busy driver refused is untimed when it is given again. What a driver frees by
+ * kfree_skb has no completion.
+ *
+ * Variants, the better first:
+ * variant sendpage   -DSENDPAGE
+ * variant fentry
+ */
+#include "pinscope.bpf.h"
+
+#define LOSSES                                                                                     \
+	count_t table_full; /* packets that are in the rest, because there is no free row */       \
+	count_t untimed;    /* packets given to a driver of which no time was kept: another */     \
+			    /* packet took the place, or they were made below the queue */         \
+	count_t unwritten;  /* packets whose write was not seen, or whose place another socket */  \
+			    /* took: they lack the stage socket, or are among the others */        \
+	count_t backwards   /* stages that ended before they began: not recorded */
+
+#include "hist.bpf.h"
+#include "loss.bpf.h"
+#include "config.bpf.h"
+#include "series.bpf.h"
+
+PROBE("time of each stage of the way out, from the write to the driver, by interface");
+
+#define NOQUEUE 0x65756575716f6eULL /* "noqueue" */
+
+enum family {
+	FAMILY_OTHER,
+	FAMILY_IPV4,
+	FAMILY_IPV6,
+};
+
+enum protocol {
+	PROTOCOL_OTHER,
+	PROTOCOL_TCP,
+	PROTOCOL_UDP,
+};
+
+enum kind {
+	KIND_DATA,	     /* written by an application, and sent for the first time */
+	KIND_CONTROL,	     /* of TCP without data: SYN, ACK, FIN, probes */
+	KIND_RETRANSMISSION, /* of TCP */
+	KIND_OTHER, /* of no socket that writes: forwarded, ARP, ICMP, SYN-ACK, reset ... */
+};
+
+/* In the order of the way. */
+enum stage {
+	STAGE_SOCKET,
+	STAGE_TCP,
+	STAGE_IP,
+	STAGE_FORWARD,
+	STAGE_QDISC,
+	STAGE_COMPLETION,
+	STAGE_TOTAL,
+	STAGES,
+};
+
+#define STAGES_OF_TOTAL STAGE_COMPLETION
+
+struct seen {
+	u64 row;
+} INTERNAL;
+
+struct row {
+	struct seen seen; /* 0: not used */
+	netns_t netns;
+	ifindex_t ifindex;
+	char interface[16];
+	enum family family;
+	enum protocol protocol;
+	enum kind kind;
+	enum stage stage;
+	nsec_hist_t delay;
+};
+
+/* How far a packet is. */
+enum state {
+	STATE_IP,
+	STATE_QUEUED,
+	STATE_LEFT,
+};
+
+struct packet {
+	u64 skb;
+	u64 sk; /* 0: not to be followed to a second interface */
+	u32 epoch;
+	u8 state;  /* enum state */
+	u8 skip;   /* left out by sampling or by a filter */
+	u8 queued; /* the interface has a queue of its own */
+	u8 family;
+	u8 protocol;
+	u8 kind;
+	u16 pad;
+	u32 series;		    /* at the interface it was last given to */
+	u64 began[STAGES_OF_TOTAL]; /* 0: a stage not passed on the way to this interface */
+};
+
+/* What IP output is to know of a packet, from the write and from TCP. */
+struct writer {
+	u64 owner; /* the socket (TCP, under its lock), or the task (UDP) */
+	u64 sk;
+	u32 epoch;
+	u32 seq;    /* TCP: the bytes of the write that is timed, and behind them */
+	u32 end;    /* ... valid if it is not the last */
+	u8 last;    /* there was no write after it */
+	u8 seen;    /* a write of this socket */
+	u8 ready;   /* a packet is on its way to IP output */
+	u8 skip;    /* ... not to be measured */
+	u8 written; /* ... of the write that is timed */
+	u8 kind;    /* ... of this enum kind */
+	u8 pad[2];
+	u64 write;    /* when; 0: no write is timed */
+	u64 transmit; /* TCP only */
+};
+
+struct config {
+	struct filter filter;
+	number_t sample; /* 1 in this many writes, and packets without one; 0 and 1: all */
+};
+
+struct config config CONFIG = {
+	.sample = 1,
+};
+
+/* A row for each stage of each series. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SERIES *STAGES);
+	__type(key, u32);
+	__type(value, struct row);
+} stages SEC(".maps") STAGED
+	HELP("time in each stage, by interface, family, protocol and kind of packet");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 16384);
+	__type(key, u32);
+	__type(value, struct packet);
+} packets SEC(".maps") INTERNAL;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 16384);
+	__type(key, u32);
+	__type(value, struct writer);
+} writers SEC(".maps") INTERNAL;
+
+static __always_inline bool paused(void)
+{
+	return config.filter.active & FILTER_PAUSED;
+}
+
+static __always_inline bool sampled(void)
+{
+	return config.sample <= 1 || bpf_get_prandom_u32() % config.sample == 0;
+}
+
+/* A direct-mapped place: whoever comes takes it. NULL never happens. */
+static __always_inline void *place_of(void *table, u64 owner)
+{
+	u32 at = slot_home(owner, slots_size(table));
+
+	return bpf_map_lookup_elem(table, &at);
+}
+
+static __always_inline bool writer_is(struct writer *writer, u64 owner)
+{
+	return writer->owner == owner && writer->epoch == config.filter.epoch;
+}
+
+/* The owner's own, if need be by taking it from another. */
+static __always_inline struct writer *writer_take(u64 owner, struct sock *sk)
+{
+	struct writer *writer = place_of(&writers, owner);
+
+	if (!writer || writer_is(writer, owner))
+		return writer;
+	if (writer->ready && writer->epoch == config.filter.epoch)
+		LOSE(unwritten);
+	__builtin_memset(writer, 0, sizeof(*writer));
+	writer->owner = owner;
+	writer->sk = (u64)sk;
+	writer->epoch = config.filter.epoch;
+	return writer;
+}
+
+/* Whether bytes of the timed write still wait to be sent. */
+static __always_inline bool write_waits(struct writer *writer, struct tcp_sock *tcp)
+{
+	return writer->write && writer->end != writer->seq && (s32)(writer->end - tcp->snd_nxt) > 0;
+}
+
+static __always_inline bool write_wanted(struct sock *sk)
+{
+	if (config.filter.active &&
+	    !(filter_socket(&config.filter, sk) && filter_task(&config.filter)))
+		return false;
+	return sampled();
+}
+
+/*
+ * One write of a socket is timed at once: the next that comes when all bytes of that are sent. So
+ * the stage is exact, but not known of every packet of a connection where writes wait.
+ */
+static __always_inline int tcp_written(struct sock *sk)
+{
+	struct writer *writer;
+	struct tcp_sock *tcp;
+
+	if (paused())
+		return 0;
+	tcp = bpf_skc_to_tcp_sock(sk);
+	writer = writer_take((u64)sk, sk);
+	if (!tcp || !writer)
+		return 0;
+	writer->seen = true;
+	if (writer->last)
+		writer->end = tcp->write_seq;
+	writer->last = false;
+	if (write_waits(writer, tcp))
+		return 0;
+	writer->write = 0;
+	if (!write_wanted(sk))
+		return 0;
+	writer->seq = tcp->write_seq;
+	writer->last = true;
+	writer->write = bpf_ktime_get_ns();
+	return 0;
+}
+
+SEC("fentry/tcp_sendmsg_locked")
+PROTO("int (struct sock *, struct msghdr *, size_t)")
+int BPF_PROG(tcp_write, struct sock *sk)
+{
+	return tcp_written(sk);
+}
+
+#ifdef SENDPAGE
+SEC("fentry/do_tcp_sendpages")
+PROTO("ssize_t (struct sock *, struct page *, int, size_t, int)")
+int BPF_PROG(tcp_sendpage, struct sock *sk)
+{
+	return tcp_written(sk);
+}
+#endif
+
+/* As the kernel tells RetransSegs from OutSegs. */
+static __always_inline enum kind kind_of(struct tcp_sock *tcp, struct sk_buff *skb, u32 seq,
+					 u32 end)
+{
+	if (seq != end && (s32)(end - tcp->snd_nxt) <= 0)
+		return KIND_RETRANSMISSION;
+	return skb->len ? KIND_DATA : KIND_CONTROL;
+}
+
+static __always_inline bool is_written(struct writer *writer, u32 seq, u32 end)
+{
+	return writer->kind == KIND_DATA && writer->write && (s32)(end - writer->seq) > 0 &&
+	       (writer->last || (s32)(writer->end - seq) > 0);
+}
+
+/* Sampling was decided at the write; here for a packet without one. */
+static __always_inline bool transmit_wanted(struct writer *writer, struct sock *sk)
+{
+	u32 active = config.filter.active;
+
+	if (writer->written)
+		return true;
+	if (active & FILTER_TASK || (writer->kind == KIND_DATA && config.sample > 1))
+		return false;
+	return (!active || filter_socket(&config.filter, sk)) && sampled();
+}
+
+SEC("fentry/__tcp_transmit_skb")
+PROTO("int (struct sock *, struct sk_buff *, int, gfp_t, u32)")
+int BPF_PROG(tcp_transmit, struct sock *sk, struct sk_buff *skb)
+{
+	struct tcp_skb_cb *cb = (struct tcp_skb_cb *)skb->cb;
+	u32 seq = cb->seq, end = cb->end_seq;
+	struct writer *writer;
+	struct tcp_sock *tcp;
+
+	if (paused())
+		return 0;
+	tcp = bpf_skc_to_tcp_sock(sk);
+	writer = writer_take((u64)sk, sk);
+	if (!tcp || !writer)
+		return 0;
+	writer->ready = true;
+	writer->kind = kind_of(tcp, skb, seq, end);
+	writer->written = is_written(writer, seq, end);
+	if (writer->kind == KIND_DATA && !writer->seen)
+		LOSE(unwritten);
+	writer->skip = !transmit_wanted(writer, sk);
+	if (!writer->skip)
+		writer->transmit = bpf_ktime_get_ns();
+	return 0;
+}
+
+static __always_inline int udp_written(struct sock *sk)
+{
+	struct writer *writer;
+
+	if (paused())
+		return 0;
+	writer = writer_take(bpf_get_current_task(), sk);
+	if (!writer)
+		return 0;
+	writer->sk = (u64)sk;
+	writer->kind = KIND_DATA;
+	writer->ready = writer->written = true;
+	writer->skip = !sampled() || (config.filter.active && !(filter_socket(&config.filter, sk) &&
+								filter_task(&config.filter)));
+	if (!writer->skip)
+		writer->write = bpf_ktime_get_ns();
+	return 0;
+}
+
+SEC("fentry/udp_sendmsg")
+PROTO("int (struct sock *, struct msghdr *, size_t)")
+int BPF_PROG(udp_write, struct sock *sk)
+{
+	return udp_written(sk);
+}
+
+SEC("fentry/udpv6_sendmsg")
+PROTO("int (struct sock *, struct msghdr *, size_t)")
+int BPF_PROG(udp6_write, struct sock *sk)
+{
+	return udp_written(sk);
+}
+
+static __always_inline struct packet *packet_start(struct packet *packet, struct sk_buff *skb)
+{
+	__builtin_memset(packet, 0, sizeof(*packet));
+	packet->skb = (u64)skb;
+	packet->epoch = config.filter.epoch;
+	return packet;
+}
+
+/* The packet becomes known by its address. Nothing between here and the queue leaves this CPU. */
+static __always_inline int ip_out(struct sock *sk, struct sk_buff *skb, enum family family)
+{
+	bool udp = sk->sk_protocol == IPPROTO_UDP;
+	u64 owner = udp ? bpf_get_current_task() : (u64)sk;
+	struct writer *writer;
+	struct packet *packet;
+
+	if (paused())
+		return 0;
+	writer = place_of(&writers, owner);
+	packet = place_of(&packets, (u64)skb);
+	/* Not ready: an outer header is put around what was seen before. */
+	if (!writer || !packet || !writer_is(writer, owner) || writer->sk != (u64)sk ||
+	    !writer->ready)
+		return 0;
+	packet_start(packet, skb);
+	packet->sk = (u64)sk;
+	packet->state = STATE_IP;
+	packet->skip = writer->skip;
+	packet->family = family;
+	packet->protocol = udp ? PROTOCOL_UDP : PROTOCOL_TCP;
+	packet->kind = writer->kind;
+	if (!writer->skip) {
+		packet->began[STAGE_IP] = bpf_ktime_get_ns();
+		packet->began[STAGE_TCP] = writer->transmit;
+		packet->began[STAGE_SOCKET] = writer->written ? writer->write : 0;
+	}
+	writer->ready = false;
+	return 0;
+}
+
+SEC("fentry/__ip_local_out")
+PROTO("int (struct net *, struct sock *, struct sk_buff *)")
+int BPF_PROG(ip_output, struct net *net, struct sock *sk, struct sk_buff *skb)
+{
+	return ip_out(sk, skb, FAMILY_IPV4);
+}
+
+SEC("fentry/ip6_output")
+PROTO("int (struct net *, struct sock *, struct sk_buff *)")
+int BPF_PROG(ip6_output, struct net *net, struct sock *sk, struct sk_buff *skb)
+{
+	return ip_out(sk, skb, FAMILY_IPV6);
+}
+
+/* Addresses are used again: only one with the same socket is the same packet. */
+static __always_inline bool packet_known(struct packet *packet, struct sk_buff *skb)
+{
+	return packet->skb == (u64)skb && packet->epoch == config.filter.epoch && packet->sk &&
+	       packet->sk == (u64)skb->sk && packet->state != STATE_QUEUED;
+}
+
+static __always_inline void packet_other(struct packet *packet, struct sk_buff *skb)
+{
+	u16 protocol = skb->protocol;
+
+	packet_start(packet, skb);
+	packet->kind = KIND_OTHER;
+	packet->family = protocol == bpf_htons(ETH_P_IP)     ? FAMILY_IPV4
+			 : protocol == bpf_htons(ETH_P_IPV6) ? FAMILY_IPV6
+							     : FAMILY_OTHER;
+	packet->skip = config.filter.active || !sampled();
+}
+
+static __always_inline bool has_qdisc(const struct net_device *dev)
+{
+	return *(u64 *)dev->qdisc->ops->id != NOQUEUE;
+}
+
+SEC("tp_btf/net_dev_queue")
+PROTO("void (struct sk_buff *)")
+int BPF_PROG(dev_queue, struct sk_buff *skb)
+{
+	struct packet *packet;
+
+	if (paused())
+		return 0;
+	packet = place_of(&packets, (u64)skb);
+	if (!packet)
+		return 0;
+	if (!packet_known(packet, skb))
+		packet_other(packet, skb);
+	packet->state = STATE_QUEUED;
+	if (packet->skip)
+		return 0;
+	if (has_qdisc(skb->dev))
+		packet->began[STAGE_QDISC] = bpf_ktime_get_ns();
+	else if (packet->kind == KIND_OTHER)
+		packet->skip = true; /* no stage of it is known */
+	return 0;
+}
+
+/* The family has two bits, the protocol two, the kind two. */
+static __always_inline u32 packet_what(const struct packet *packet)
+{
+	return packet->kind << 4 | packet->protocol << 2 | packet->family;
+}
+
+static __noinline int row_name(struct row *row, u32 number, u32 stage)
+{
+	struct series *from = series_at(number);
+
+	row->stage = stage;
+	if (from) {
+		row->netns = from->netns;
+		row->ifindex = from->ifindex;
+		row->kind = from->what >> 4;
+		row->protocol = from->what >> 2 & 3;
+		row->family = from->what & 3;
+		__builtin_memcpy(row->interface, from->interface, sizeof(row->interface));
+	} else {
+		__builtin_memcpy(row->interface, "rest", 5);
+	}
+	row->seen.row = 1;
+	return 0;
+}
+
+/* Not static: the verifier looks at it once, and not for each of its callers. */
+__noinline int record(u32 number, u32 stage, u64 since, u64 until)
+{
+	u32 at = number * STAGES + stage;
+	struct row *row = bpf_map_lookup_elem(&stages, &at);
+
+	if (!row)
+		return 0;
+	if (until < since) {
+		LOSE(backwards);
+		return 0;
+	}
+	if (!row->seen.row)
+		row_name(row, number, stage);
+	hist_add(&row->delay, hist_slot(until - since), until - since);
+	return 0;
+}
+
+/* From the end to the beginning, and all at once: a packet that is dropped leaves nothing. */
+static __always_inline void record_all(struct packet *packet, u64 now)
+{
+	u64 until = now;
+
+#pragma unroll
+	for (int i = STAGES_OF_TOTAL - 1; i >= 0; i--) {
+		u64 since = packet->began[i];
+
+		if (!since)
+			continue;
+		record(packet->series, i, since, until);
+		until = since;
+		packet->began[i] = 0;
+	}
+	if (until != now)
+		record(packet->series, STAGE_TOTAL, until, now);
+	packet->began[STAGE_FORWARD] = now;
+}
+
+SEC("tp_btf/net_dev_start_xmit")
+PROTO("void (struct sk_buff *, struct net_device *)")
+int BPF_PROG(dev_xmit, struct sk_buff *skb, struct net_device *dev)
+{
+	struct packet *packet;
+
+	if (paused())
+		return 0;
+	packet = place_of(&packets, (u64)skb);
+	if (!packet)
+		return 0;
+	if (packet->skb != (u64)skb || packet->state != STATE_QUEUED ||
+	    packet->epoch != config.filter.epoch) {
+		LOSE(untimed);
+		return 0;
+	}
+	packet->state = STATE_LEFT;
+	if (packet->skip)
+		return 0;
+	packet->queued = !(BPF_CORE_READ_BITFIELD(dev, priv_flags) &
+			   bpf_core_enum_value(enum netdev_priv_flags, IFF_NO_QUEUE));
+	packet->series = series_of(dev, packet_what(packet));
+	if (!packet->series || (packet->series + 1) * STAGES > slots_size(&stages)) {
+		packet->series = 0;
+		LOSE(table_full);
+	}
+	record_all(packet, bpf_ktime_get_ns());
+	return 0;
+}
+
+SEC("tp_btf/consume_skb")
+PROTO("void (struct sk_buff *)")
+int BPF_PROG(skb_done, struct sk_buff *skb)
+{
+	struct packet *packet = place_of(&packets, (u64)skb);
+
+	if (!packet || packet->skb != (u64)skb)
+		return 0;
+	packet->skb = 0;
+	if (packet->state != STATE_LEFT || packet->skip || !packet->queued ||
+	    packet->epoch != config.filter.epoch)
+		return 0;
+	record(packet->series, STAGE_COMPLETION, packet->began[STAGE_FORWARD], bpf_ktime_get_ns());
+	return 0;
+}
