@@ -4,6 +4,8 @@
 # packet_drop with 2 rows: what has none is in the rest, and totals are right. The namespaces are
 # drawn in net.bash.
 
+# bats file_tags=once
+
 # shellcheck disable=SC2016,SC2154 # jq's variables; those of net.bash
 
 bats_require_minimum_version 1.5.0

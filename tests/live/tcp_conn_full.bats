@@ -4,6 +4,8 @@
 # tcp_conn with a table of 8 rows, and with filters: what has no row is in the rest, and what is
 # filtered out is nowhere. The namespaces are drawn in net.bash.
 
+# bats file_tags=once
+
 # shellcheck disable=SC2016 # jq's variables
 
 bats_require_minimum_version 1.5.0

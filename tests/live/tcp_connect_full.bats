@@ -4,6 +4,8 @@
 # tcp_connect with tables of few rows, and beside others who time connects. The namespaces are
 # drawn in net.bash.
 
+# bats file_tags=once
+
 # shellcheck disable=SC2016 # jq's variables
 
 bats_require_minimum_version 1.5.0

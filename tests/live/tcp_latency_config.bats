@@ -4,6 +4,8 @@
 # What tcp_latency keeps when it is told to keep less, while it runs. The namespaces are drawn
 # in net.bash.
 
+# bats file_tags=once
+
 # shellcheck disable=SC2016 # jq's variables
 
 bats_require_minimum_version 1.5.0

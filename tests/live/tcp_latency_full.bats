@@ -4,6 +4,8 @@
 # tcp_latency with a table of 8 rows: more connections than rows cost detail and nothing else
 # (R9, R10), and no latency is longer than the test (R11). The namespaces are drawn in net.bash.
 
+# bats file_tags=once
+
 # shellcheck disable=SC2016 # jq's variables
 
 bats_require_minimum_version 1.5.0

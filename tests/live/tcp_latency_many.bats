@@ -3,6 +3,8 @@
 #
 # tcp_latency and 2000 connections at a time. The namespaces are drawn in net.bash.
 
+# bats file_tags=once
+
 # shellcheck disable=SC2016 # jq's and awk's variables
 
 bats_require_minimum_version 1.5.0

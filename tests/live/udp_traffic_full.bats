@@ -4,6 +4,8 @@
 # udp_traffic with 8 rows for sockets and 16 places for times: what has no place of its own is missing
 # there and counted as that, and totals are right. The namespaces are drawn in net.bash.
 
+# bats file_tags=once
+
 # shellcheck disable=SC2016,SC2154 # jq's variables; those of net.bash
 
 bats_require_minimum_version 1.5.0
