@@ -32,7 +32,7 @@
  *
  * Costs 2,140 instructions a packet with all its stages on the loopback, 1,280 with sample=100,
  * 970 paused (6.1, a small request and its answer over TCP are two packets; docs/cost.md). Aims
- * missed: 600, and 60 for a packet that is not sampled. The eight hooks on that way alone are
+ * missed: 600, and 60 for a packet that is not sampled. The nine hooks on that way alone are
  * 814 when empty. 1.3 MiB of kernel memory for each possible CPU, and 1.8 MiB.
  */
 
