@@ -196,6 +196,12 @@ static __always_inline struct row *row_get(struct sock *sk)
 	return slot_find(&listeners, (u64)sk);
 }
 
+/* Queues are mostly short: then their length is the slot. */
+static __always_inline u32 length_slot(u32 length)
+{
+	return length < HIST_SUB ? length : hist_slot(length);
+}
+
 SEC("fentry/tcp_conn_request")
 PROTO("int (struct request_sock_ops *, struct tcp_request_sock_ops *, struct sock *, struct "
       "sk_buff *)")
@@ -220,8 +226,8 @@ int BPF_PROG(tcp_syn, void *ops, void *af_ops, struct sock *sk)
 	accept_queue = sk->sk_ack_backlog;
 	syn_queue = tcp->inet_conn.icsk_accept_queue.qlen.counter;
 	limit = sk->sk_max_ack_backlog;
-	hist_add(&stats->accept_queue, hist_slot(accept_queue), accept_queue);
-	hist_add(&stats->syn_queue, hist_slot(syn_queue), syn_queue);
+	hist_add(&stats->accept_queue, length_slot(accept_queue), accept_queue);
+	hist_add(&stats->syn_queue, length_slot(syn_queue), syn_queue);
 	if (accept_queue > limit)
 		__sync_fetch_and_add(&stats->overflows, 1);
 	if (syn_queue > limit)
