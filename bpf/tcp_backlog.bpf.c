@@ -17,7 +17,7 @@
  * brings a valid cookie; inet_listen (fexit) tells whose the listener is, inet_csk_listen_stop
  * (fentry) that it is none any more.
  *
- * Costs 427 instructions a connection on the server's side (6.1), where tcpsynbl adds 700.
+ * Costs 397 instructions a connection on the server's side (6.1), where tcpsynbl adds 700.
  *
  * Cannot see: who called listen() before the probe was loaded (such a listener has a row from its
  * first SYN on, with pid 0); a SYN sent again, which meets its own request; cookies that are sent
