@@ -8,7 +8,7 @@
 #include "slots.bpf.h"
 
 #ifndef SERIES
-#define SERIES 32 /* with the rest, which is number 0 */
+#define SERIES 64 /* with the rest, which is number 0 */
 #endif
 
 struct series {
