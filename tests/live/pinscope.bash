@@ -23,30 +23,34 @@ probe_load() {
 	pinscope load "$@" "$probe"
 }
 
-# probe_ids PROBE: its programs, maps and links, as bpftool's arguments.
-probe_ids() {
-	local file kind
-	for file in "$(pin_root)/$1"/{links,maps}/*; do
-		kind=${file%/*}
-		kind=${kind##*/}
-		bpftool -j "${kind%s}" show pinned "$file" 2>/dev/null |
-			jq -r --arg kind "${kind%s}" '"\($kind) \(.id)", (.prog_id // empty | "prog \(.)")'
+# kernel_has: the programs, maps and links in the kernel, whosever they are: `KIND ID` lines.
+kernel_has() {
+	local kind
+	for kind in prog map link; do
+		bpftool -j "$kind" show | jq -r --arg kind "$kind" '.[] | "\($kind) \(.id)"'
 	done
 }
 
-# gone KIND ID: the kernel frees it some time after the last reference.
+# probe_ids PROBE: those of its hooks.
+probe_ids() {
+	"$READER" links "$(pin_root)/$1/links" |
+		jq -rn --slurpfile progs <(bpftool -j prog show) '[inputs]
+			| (.[] | "link \(.id)", "prog \(.prog_id)"),
+			([.[].prog_id] as $ours | $progs[0][] | select(.id | IN($ours[])).map_ids // [] | "map \(.[])")' |
+		sort -u
+}
+
+# gone IDS: the kernel frees them some time after the last reference.
 gone() {
-	! bpftool -j "$1" show id "$2" >/dev/null 2>&1
+	! kernel_has | grep -qxF "$1"
 }
 
 # probe_unload PROBE: and nothing is left of it.
 probe_unload() {
-	local probe=$1 ids kind id
+	local probe=$1 ids
 	[[ -d $(pin_root)/$probe ]] || return 0
 	ids=$(probe_ids "$probe")
 	pinscope unload "$probe" || return
-	while read -r kind id; do
-		wait_for gone "$kind" "$id" || return
-	done <<<"$ids"
+	wait_for gone "$ids" || return
 	[[ ! -e $(pin_root)/$probe && ! -e ${PINSCOPE_RUN:-/run/pinscope}/$probe.bpf.o ]]
 }

@@ -8,14 +8,6 @@
 
 bats_require_minimum_version 1.5.0
 
-# The programs, maps and links in the kernel, whosever they are.
-kernel_has() {
-	local kind
-	for kind in prog map link; do
-		bpftool -j "$kind" show | jq -r --arg kind "$kind" '.[] | "\($kind) \(.id)"'
-	done
-}
-
 setup_file() {
 	load traffic.bash
 	load net.bash
