@@ -387,10 +387,10 @@ int remotes_text(struct bpf_iter__bpf_map_elem *ctx)
 	struct remote *key = ctx->key;
 	struct counts *counts = ctx->value;
 
-	if (!key || !counts)
-		return 0;
 	if (!ctx->meta->seq_num)
 		BPF_SEQ_PRINTF(seq, "netns remote rto slow_start fast tlp syn synack failed\n");
+	if (!key || !counts) /* the end */
+		return 0;
 	BPF_SEQ_PRINTF(seq, "%u ", key->netns);
 	text_addr(seq, &key->remote);
 	BPF_SEQ_PRINTF(seq, " %llu %llu %llu %llu %llu %llu %llu\n", counts->rto,

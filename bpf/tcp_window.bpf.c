@@ -267,11 +267,11 @@ int conns_text(struct bpf_iter__bpf_map_elem *ctx)
 	struct stats *stats = ctx->value;
 	struct conn *conn = ctx->key;
 
-	if (!conn || !stats)
-		return 0;
 	if (!ctx->meta->seq_num)
 		BPF_SEQ_PRINTF(seq,
 			       "netns local remote closed clamped peer_closed probes closed_ns\n");
+	if (!conn || !stats) /* the end */
+		return 0;
 	BPF_SEQ_PRINTF(seq, "%u ", conn->netns);
 	text_end(seq, &conn->local, conn->lport);
 	text_end(seq, &conn->remote, conn->rport);
