@@ -303,7 +303,7 @@ runs() {
 	wait_for tcplife_has 6
 	diff <(awk -v port="${PORT[server]}" '$4 == port || $6 == port { print $4, $6, $7, $8 }' "$(result tcplife)" | sort) \
 		<(conns | jq -r --argjson port "${PORT[server]}" 'select(.lport == $port or .rport == $port)
-			| "\(.lport) \(.rport) \(.bytes_sent / 1024).00 \(.bytes_received / 1024).00"' | sort)
+			| "\(.lport) \(.rport) \((.bytes_sent - .bytes_retrans) / 1024).00 \(.bytes_received / 1024).00"' | sort)
 }
 
 tcplife_is_ready() {
