@@ -281,6 +281,15 @@ runs() {
 		jq -es 'any(.lport == 7720) and length >= 2 and (map(.min_rtt_ns) | . == (sort | reverse))'
 }
 
+# closed_rows PORT <TSV: bytes of each closed row, the first copy of each byte counted; no connection stands twice.
+closed_rows() {
+	awk -F'\t' -v port="$1" '
+		NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
+		seen[$at["local"], $at["lport"], $at["remote"], $at["rport"], $at["netns"], $at["first_seen_ns"]]++ { print "twice: " $0; exit 1 }
+		$at["state"] == "closed" && ($at["lport"] == port || $at["rport"] == port) {
+			print $at["bytes_sent"] - $at["bytes_retrans"], $at["bytes_received"] }'
+}
+
 @test "while connections come and go, each has one row, and the closed ones their final bytes" {
 	local i
 	serve server b "$ADDR2" --conns 0
