@@ -29,7 +29,7 @@
 #include "config.bpf.h"
 #include "slots.bpf.h"
 
-PROBE("hard interrupt handlers' time, softirqs' delay and time, per CPU");
+PROBE("net cpu", "hard interrupt handlers' time, softirqs' delay and time, per CPU");
 
 struct config {
 	epoch_t epoch; /* what was begun under other settings is not finished under these */

@@ -32,7 +32,7 @@
 #include "conn.bpf.h"
 #include "config.bpf.h"
 
-PROBE("packets the kernel dropped, by reason, place, protocol and interface");
+PROBE("net default", "packets the kernel dropped, by reason, place, protocol and interface");
 
 #define ETH_P_IP   0x0800
 #define ETH_P_IPV6 0x86dd

@@ -47,7 +47,7 @@
 #include "config.bpf.h"
 #include "slots.bpf.h"
 
-PROBE("time of received packets in each stage, from the interrupt to the application");
+PROBE("net", "time of received packets in each stage, from the interrupt to the application");
 
 /* In the order of the way. */
 enum stage {

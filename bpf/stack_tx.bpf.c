@@ -53,7 +53,7 @@
 #include "config.bpf.h"
 #include "series.bpf.h"
 
-PROBE("time of each stage of the way out, from the write to the driver, by interface");
+PROBE("net", "time of each stage of the way out, from the write to the driver, by interface");
 
 #define NOQUEUE 0x65756575716f6eULL /* "noqueue" */
 

@@ -35,7 +35,7 @@
 #include "config.bpf.h"
 #include "slots.bpf.h"
 
-PROBE("accept and SYN queues of TCP listeners: length at each arrival, overflows");
+PROBE("net default", "accept and SYN queues of TCP listeners: length at each arrival, overflows");
 
 enum state {
 	STATE_OPEN,

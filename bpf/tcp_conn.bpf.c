@@ -45,7 +45,7 @@
 #include "slots.bpf.h"
 #include "text.bpf.h"
 
-PROBE("TCP connections: owner, traffic, round trips, windows, how they ended");
+PROBE("net default", "TCP connections: owner, traffic, round trips, windows, how they ended");
 
 /* The kernel's numbers (include/net/tcp_states.h). */
 enum state {

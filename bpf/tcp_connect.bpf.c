@@ -41,7 +41,8 @@
 #include "conn.bpf.h"
 #include "config.bpf.h"
 
-PROBE("TCP connects and accepts: handshake times, failures and why, the wait to be accepted");
+PROBE("net default",
+      "TCP connects and accepts: handshake times, failures and why, the wait to be accepted");
 
 /* How an attempt ended: the order of the counters in CLIENT_COUNTS. */
 enum outcome {

@@ -39,7 +39,7 @@
 #include "slots.bpf.h"
 #include "text.bpf.h"
 
-PROBE("TCP request latency at both ends, and how long data waits to be read");
+PROBE("net default", "TCP request latency at both ends, and how long data waits to be read");
 
 enum kind {
 	KIND_CLIENT,

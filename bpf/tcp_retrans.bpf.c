@@ -38,7 +38,7 @@
 #include "config.bpf.h"
 #include "text.bpf.h"
 
-PROBE("TCP retransmissions by cause and remote, and how late they come");
+PROBE("net default", "TCP retransmissions by cause and remote, and how late they come");
 
 /* Indexes of the members of struct causes and struct counts. */
 enum cause {

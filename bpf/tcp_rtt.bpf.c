@@ -27,7 +27,7 @@
 #include "conn.bpf.h"
 #include "config.bpf.h"
 
-PROBE("TCP round trip times, by remote prefix or port if asked for");
+PROBE("net default", "TCP round trip times, by remote prefix or port if asked for");
 
 /* `active` covers all of it: with nothing set it is the only thing that is looked at. */
 struct wanted {

@@ -34,7 +34,7 @@
 #include "config.bpf.h"
 #include "text.bpf.h"
 
-PROBE("TCP zero windows, probes of them, and windows clamped to low values");
+PROBE("net default", "TCP zero windows, probes of them, and windows clamped to low values");
 
 struct config {
 	struct socket_filter filter;

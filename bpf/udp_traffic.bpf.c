@@ -52,7 +52,8 @@
 #include "skbtime.bpf.h"
 #include "text.bpf.h"
 
-PROBE("UDP datagrams, bytes and drops of each socket, and how long datagrams wait to be read");
+PROBE("net",
+      "UDP datagrams, bytes and drops of each socket, and how long datagrams wait to be read");
 
 enum state {
 	STATE_OPEN,

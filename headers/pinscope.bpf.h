@@ -36,5 +36,11 @@
  */
 #define LOAD(probe, pointer, member) ((probe) ? BPF_CORE_READ(pointer, member) : (pointer)->member)
 
-/* Names the probe, for people; every object has one. The licence is what the helpers ask for. */
-#define PROBE(text)		     char LICENSE[] SEC("license") TAG("probe:" text) TAG("variant:" VARIANT) = "GPL"
+/*
+ * Names the probe, for people, and the groups by which it can be loaded: one or more of net, mem,
+ * io, cpu and lock, and `default` if it is cheap enough to stay loaded on any machine. Every object
+ * has one. The licence is what the helpers ask for.
+ */
+#define PROBE(groups, text)                                                                        \
+	char LICENSE[] SEC("license") TAG("probe:" text) TAG("groups:" groups)                     \
+		TAG("variant:" VARIANT) = "GPL"

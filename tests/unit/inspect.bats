@@ -41,7 +41,7 @@ verdict() {
 	cat >"$BATS_TEST_TMPDIR/p.bpf.c" <<-EOF
 		#include "pinscope.bpf.h"
 		SEC("$1") PROTO("$2") ${3-} int p(u64 *ctx) { return 0; }
-		PROBE("p");
+		PROBE("test", "p");
 	EOF
 	[[ $2 ]] || sed -i 's/PROTO("")//' "$BATS_TEST_TMPDIR/p.bpf.c"
 	compile "$BATS_TEST_TMPDIR/p.bpf.c" "$BATS_TEST_TMPDIR/p.bpf.o"

@@ -14,7 +14,7 @@ setup_file() {
 	END
 	object probe <<-'END'
 		#include "pinscope.bpf.h"
-		PROBE("x");
+		PROBE("test", "x");
 		enum reason { REASON_FIRST, REASON_STALE };
 		typedef u32 reason_t KERNEL_ENUM("reason");
 		typedef u32 absent_t KERNEL_ENUM("absent");

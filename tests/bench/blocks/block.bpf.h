@@ -7,6 +7,6 @@
 
 #include "pinscope.bpf.h"
 
-PROBE("a building block, to measure what it costs");
+PROBE("test", "a building block, to measure what it costs");
 
 #define FENTRY SEC("fentry/tcp_rcv_space_adjust")
