@@ -82,8 +82,8 @@ deps: ## install the packages that building needs (Debian; uses sudo)
 	$(Q)tests/deps build
 
 .PHONY: load unload
-load: all ## load probes: make load PROBES=tcp_latency (default: all)
-	$(Q)scripts/pinscope load $(if $(filter command%,$(origin PROBES)),$(PROBES),all)
+load: all ## load probes or groups: make load PROBES="io tcp_latency" (default: group default)
+	$(Q)scripts/pinscope load $(if $(filter command%,$(origin PROBES)),$(PROBES))
 unload: ## unload all probes
 	$(Q)scripts/pinscope unload all
 

@@ -163,6 +163,19 @@ static json_t *inspect_maps(struct inspection *in)
 	return list;
 }
 
+/* The words of the tag. */
+static json_t *groups(const char *words)
+{
+	json_t *list = json_array();
+	size_t length;
+
+	for (words = words ?: ""; *words; words += length + (words[length] == ' ')) {
+		length = strcspn(words, " ");
+		json_array_append_new(list, json_stringn(words, length));
+	}
+	return list;
+}
+
 /* .../<probe>/<N>-<variant>.bpf.o as the Makefile builds it, or <probe>.bpf.o as load keeps it. */
 static void put_names(struct inspection *in, const char *path)
 {
@@ -186,6 +199,7 @@ static void put_names(struct inspection *in, const char *path)
 			    variant ? json_string(variant)
 				    : json_stringn(file, strcspn(file, ".")));
 	json_object_set_new(in->out, "help", text(find_tag(in->btf, NULL, "probe:")));
+	json_object_set_new(in->out, "groups", groups(find_tag(in->btf, NULL, "groups:")));
 }
 
 static void inspect_object(struct kernel *kernel, const struct bpf_object *object, const char *path)

@@ -90,6 +90,15 @@ assert_sentence() {
 	[[ $output == *"load_absent: passed over"* ]]
 }
 
+@test "a group loads its probes that this kernel can run; without a name it is the default group" {
+	run -0 "$PINSCOPE" load
+	assert_loaded load_exec 2
+	[[ $output != *load_variants* ]]
+	run -0 "$PINSCOPE" load cpu load_exec
+	[[ $output == *"load_exec: is already loaded"*"load_absent: passed over"*"load_variants: loaded"* ]]
+	assert_loaded load_variants 1
+}
+
 @test "loading twice changes nothing" {
 	"$PINSCOPE" load load_exec
 	before=$(shelf_traces)
@@ -99,7 +108,7 @@ assert_sentence() {
 
 @test "an unknown probe is wrong usage, an unloaded one has its own exit status" {
 	run -2 --separate-stderr "$PINSCOPE" load load_nosuch
-	assert_sentence "no probe \"load_nosuch\""
+	assert_sentence "no probe and no group \"load_nosuch\""
 	run -3 --separate-stderr "$PINSCOPE" unload load_exec
 	assert_sentence "load_exec is not loaded"
 	run -2 --separate-stderr "$PINSCOPE" load ../../etc
