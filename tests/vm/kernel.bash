@@ -6,7 +6,8 @@
 # A cached kernel is used as long as it is there: remove it to have a newer one fetched.
 
 MATRIX=(5.10 6.1 6.12 newest)
-KERNELS=${PINSCOPE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/pinscope}/kernels
+CACHE=${PINSCOPE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/pinscope}
+KERNELS=$CACHE/kernels
 
 # die STATUS MESSAGE
 die() {
