@@ -40,6 +40,7 @@ teardown() {
 	assert_eq "peer" "$ADDR1_6" "$(got server .peer)"
 }
 
+# bats test_tags=once
 @test "the second pair has the same addresses and is another" {
 	serve first b "$ADDR2:7700"
 	serve second d "$ADDR2:7700"
@@ -53,6 +54,7 @@ teardown() {
 	assert_eq "number" "$(netns_of b)" "$(on b stat -L -c %i /proc/self/ns/net)"
 }
 
+# bats test_tags=once
 @test "a delay on the cable is one" {
 	net_shape a netem delay 20ms
 	serve server b "$ADDR2"
@@ -61,6 +63,7 @@ teardown() {
 	(($(got client .latency.outer.min_ns) >= 20000000))
 }
 
+# bats test_tags=once
 @test "sysctl settings are the namespace's own" {
 	net_sysctl a net.ipv4.tcp_fin_timeout=7
 	assert_eq "in a" 7 "$(on a cat /proc/sys/net/ipv4/tcp_fin_timeout)"

@@ -78,6 +78,7 @@ setup() {
 		expect("kernel"; 3; $kernel.b.UdpInCsumErrors)'
 }
 
+# bats test_tags=once
 @test "paused, or elsewhere: nothing is kept" {
 	settings paused=on
 	ends c.at=a c.open=4 c.to="$ADDR2,7781" c.send=5,10 >/dev/null
@@ -93,6 +94,7 @@ streamed() {
 	[[ $(wc -l <"$BATS_TEST_TMPDIR/events") -ge 2 ]]
 }
 
+# bats test_tags=once
 @test "each drop as it happens" {
 	settings netns="$NETNS_b" stream=on
 	"$READER" tail packet_drop >"$BATS_TEST_TMPDIR/events" 3>&- &

@@ -116,6 +116,7 @@ cgroup_of() {
 	stat -c %i "$root$(sed -n 's/^0:://p' "/proc/$1/cgroup")"
 }
 
+# bats test_tags=once
 @test "listeners are told apart, and a row says whose it is" {
 	listen one "$ADDR2"
 	listen two "[::]"
@@ -139,6 +140,7 @@ cgroup_of() {
 	assert_eq "row" "$ADDR2 0 open 1" "$(row older '"\(.local) \(.pid) \(.state) \(.accept_queue.count)"')"
 }
 
+# bats test_tags=once
 @test "only a port, an address or a namespace, or nothing" {
 	serve one b "$ADDR2" --conns 0
 	serve two b "[$ADDR2_6]" --conns 0
@@ -169,6 +171,7 @@ all_rows() {
 	"$READER" dump --json tcp_backlog | jq -rs 'map(select(.type == "row")) | '"$1"
 }
 
+# bats test_tags=once
 @test "what finds no row is in the rest, and so is a row that gave way" {
 	probe_unload tcp_backlog
 	probe_load tcp_backlog --map-entries listeners=1

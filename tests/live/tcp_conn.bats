@@ -249,6 +249,7 @@ runs() {
 	echo 0 >/proc/sys/kernel/bpf_stats_enabled
 }
 
+# bats test_tags=once
 @test "members of the group need nothing but permission on the files" {
 	local root
 	root=$(pin_root)/tcp_conn
@@ -261,6 +262,7 @@ runs() {
 	run -1 on a setpriv --reuid 65533 --regid 65533 --clear-groups cat "$root/conns_rows"
 }
 
+# bats test_tags=once
 @test "cat shows the rows that dump shows" {
 	converse "" "--requests 3" "[$ADDR2_6]"
 	all_closed
@@ -269,6 +271,7 @@ runs() {
 	grep -E "^[0-9]+ \[fd77:[0:]*1\]:$(got client .local_port) \[fd77:[0:]*2\]:${PORT[server]} client closed local_fin " "$(pin_root)/tcp_conn/conns"
 }
 
+# bats test_tags=once
 @test "the slowest connections stand first" {
 	local delay
 	for delay in 1 20; do
@@ -290,6 +293,7 @@ closed_rows() {
 			print $at["bytes_sent"] - $at["bytes_retrans"], $at["bytes_received"] }'
 }
 
+# bats test_tags=once
 @test "while connections come and go, each has one row, and the closed ones their final bytes" {
 	local i
 	serve server b "$ADDR2" --conns 0

@@ -72,6 +72,7 @@ need_requests() {
 [\"traffic\",${served[2]},${NETNS_b:?},\"$ADDR2\",2,2,2]"
 }
 
+# bats test_tags=once
 @test "200 connects at full rate: none is lost, none longer than the test, nothing is left behind" {
 	serve server b "$ADDR2" --conns 200
 	ask client a "$ADDR2:${PORT[server]}" --conns 200 --parallel 8
@@ -139,6 +140,7 @@ need_requests() {
 ["fd79::1",0,1,0]'
 }
 
+# bats test_tags=once
 @test "no local port is left" {
 	serve server b "$ADDR2"
 	net_sysctl a net.ipv4.ip_local_port_range="45000 45000"
@@ -164,6 +166,7 @@ need_requests() {
 	saw '.listeners[] | select(.port == $port) | [.timed_out, .reset, .established]' '[1,0,0]'
 }
 
+# bats test_tags=once
 @test "killed while it connects: aborted, and the server's request is reset" {
 	serve server b "$ADDR2"
 	deaf a
@@ -209,6 +212,7 @@ need_requests() {
 	saw '.latency | map_values(.count) | [.active, .passive, .accept]' '[3,0,3]'
 }
 
+# bats test_tags=once
 @test "a simultaneous open is two clients' and no server's" {
 	net_shape a netem delay 1s
 	net_shape b netem delay 1s
@@ -240,6 +244,7 @@ keep_and_ask() {
 	ask client a "$3:${PORT[server]}" --conns "$1"
 }
 
+# bats test_tags=once
 @test "only what is asked for: each setting lets through its own number of connects" {
 	serve server b "[::]" --conns 0
 	keep_and_ask 1 paused=on "$ADDR2"
@@ -261,6 +266,7 @@ keep_and_ask() {
 	"$READER" set tcp_connect cgroup=0
 }
 
+# bats test_tags=once
 @test "tail prints each connect and each accept" {
 	local events=$BATS_TEST_TMPDIR/events
 	"$READER" set tcp_connect stream=on

@@ -42,11 +42,13 @@ teardown() {
 	judge 'expect("turns"; 200; $client.turns), plain, lossless'
 }
 
+# bats test_tags=once
 @test "a server that thinks for 2 ms" {
 	converse "--think 2000000" "--requests 50"
 	judge 'plain, lossless, between("shortest"; 2000000; 60000000000; .kinds.server.slots[0][0])'
 }
 
+# bats test_tags=once
 @test "a server that thinks for 100 ms" {
 	converse "--think 100000000" "--requests 5"
 	judge 'plain, lossless, between("shortest"; 100000000; 60000000000; .kinds.server.slots[0][0])'
@@ -83,6 +85,7 @@ teardown() {
 		expect("server"; [$ENV.ADDR2, $ENV.ADDR1]; rows("server")[] | [.local, .remote])'
 }
 
+# bats test_tags=once
 @test "the same addresses and ports in two namespaces are two connections" {
 	serve server b "$ADDR2:7700"
 	serve other d "$ADDR2:7700"
@@ -98,11 +101,13 @@ teardown() {
 	judge 'turns, lossless, expect("turns"; 20; .kinds.client.count)'
 }
 
+# bats test_tags=once
 @test "answers to pipelined requests read one by one are still one turn" {
 	converse "" "--requests 200 --pipeline 10 --read 64"
 	judge 'turns, lossless'
 }
 
+# bats test_tags=once
 @test "an answer that came before the last request does not end its turn" {
 	# Between the two pieces of the second request the first answer comes; it is read when the
 	# second is there too, by itself.
@@ -110,6 +115,7 @@ teardown() {
 	judge 'turns, lossless, expect("turns"; 10; .kinds.client.count)'
 }
 
+# bats test_tags=once
 @test "a stream to the server is no request" {
 	converse "--answer 0 --request 100000" "--answer 0 --request 100000 --requests 20"
 	judge 'expect("latencies"; 0; .kinds.client.count + .kinds.server.count), lossless,
@@ -117,6 +123,7 @@ teardown() {
 		expect("calls"; $client.sends + $client.refused; .roles.client.sends)'
 }
 
+# bats test_tags=once
 @test "a stream to the client is no answer" {
 	converse "--request 0 --answer 100000 --requests 20" "--request 0 --answer 100000 --requests 20"
 	judge 'expect("latencies"; 0; .kinds.client.count + .kinds.server.count), lossless,
@@ -129,11 +136,13 @@ teardown() {
 	judge 'plain, lossless, expect("turns"; 10; .kinds.client.count)'
 }
 
+# bats test_tags=once
 @test "connections reset after the last answer" {
 	converse "--conns 5" "--conns 5 --requests 2 --end reset"
 	judge 'plain, lossless, expect("turns"; 10; .kinds.server.count)'
 }
 
+# bats test_tags=once
 @test "connections reset before the last answer" {
 	converse "--conns 5 --think 3000000" "--conns 5 --requests 2 --end abort"
 	judge 'turns, lossless, expect("turns"; 5; .kinds.client.count)'
@@ -148,16 +157,19 @@ teardown() {
 			$client.latency.inner.sum_ns + $client.latency.outer.sum_ns / 10; .kinds.client.sum_ns)'
 }
 
+# bats test_tags=once
 @test "a request in four writes counts from the last" {
 	converse "" "--requests 20 --pieces 4 --gap 300000"
 	judge 'turns, lossless, expect("turns"; 20; .kinds.client.count)'
 }
 
+# bats test_tags=once
 @test "an answer in three writes counts to the first" {
 	converse "--pieces 3 --gap 300000 --think 300000" "--requests 20"
 	judge 'turns, lossless, expect("turns"; 20; .kinds.client.count)'
 }
 
+# bats test_tags=once
 @test "an answer read ten bytes at a time" {
 	converse "" "--requests 20 --read 10"
 	judge 'turns, lossless, expect("read delays"; 20; .roles.client.read_delay.count),
@@ -169,17 +181,20 @@ teardown() {
 	judge 'turns, lossless, expect("turns"; 10; .kinds.server.count)'
 }
 
+# bats test_tags=once
 @test "blocking calls" {
 	converse "--block --think 100000" "--block --requests 50"
 	judge 'plain, lossless'
 }
 
+# bats test_tags=once
 @test "an answer read whole" {
 	converse "--answer 200000 --pieces 2 --gap 500000 --think 300000" \
 		"--answer 200000 --requests 5 --block --waitall --read 200000"
 	judge 'turns, lossless, expect("turns"; 5; .kinds.client.count)'
 }
 
+# bats test_tags=once
 @test "a look before each read changes no count" {
 	converse "--peek" "--requests 20 --peek"
 	judge 'turns, lossless, expect("read delays"; 40; .kinds.read.count)'
@@ -193,6 +208,7 @@ teardown() {
 		expect("quick server"; true; .kinds.server.sum_ns < 20 * 10000000)'
 }
 
+# bats test_tags=once
 @test "lost segments cost time and no count" {
 	net_shape b netem delay 1ms loss 20%
 	converse "" "--requests 20"
@@ -230,6 +246,7 @@ text() {
 	text | grep -E "^[0-9]+ \[fd77:[0:]*1\]:$(got client .local_port) \[fd77:[0:]*2\]:${PORT[server]} client closed "
 }
 
+# bats test_tags=once
 @test "a name that would break the output" {
 	local name=$'"\n\033]\xff\\,{}=\'<&' file
 	file=$BATS_FILE_TMPDIR/$name
@@ -248,6 +265,7 @@ sockperf_percentile() {
 	awk -v p="$1" '$3 == "percentile" && $4 == p { printf "%d", $NF * 1000 }' "$BATS_TEST_TMPDIR/sockperf"
 }
 
+# bats test_tags=once
 @test "percentiles agree with those of sockperf" {
 	type -P sockperf || skip "no sockperf here"
 	local p25 p50 apart

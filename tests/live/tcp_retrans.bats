@@ -64,6 +64,7 @@ longest() {
 		'"$(longest tlp 190000000)"
 }
 
+# bats test_tags=once
 @test "that lost too: the timer, twice, its time since the first transmission" {
 	drop b ingress 64 drop random determ pass 4
 	ask_both ""
@@ -79,6 +80,7 @@ longest() {
 		'"$(longest fast 20000000)"
 }
 
+# bats test_tags=once
 @test "all of eight lost: the timer, then slow start" {
 	local before
 	before=$(segments rto)
@@ -91,6 +93,7 @@ longest() {
 	judge 'between("slow_start"; 1; 8; .causes.slow_start.segments), expect("fast"; 0; .causes.fast.segments)'
 }
 
+# bats test_tags=once
 @test "a retransmission that the own host drops has failed" {
 	drop b ingress 64 drop random determ pass 2
 	drop a egress 64 pass random determ drop 2
@@ -134,6 +137,7 @@ handshakes_lose() {
 	judge 'between("segments"; 10; 100000; [.causes[].segments] | add)'
 }
 
+# bats test_tags=once
 @test "a filter on the port holds for data, SYN and SYN-ACK" {
 	"$READER" set tcp_retrans port=7777
 	drop b ingress 64 drop random determ pass 2
@@ -153,6 +157,7 @@ handshakes_lose() {
 				and all((map(.syn) | add), (map(.tlp) | add), (map(.synack) | add); . >= 1)'
 }
 
+# bats test_tags=once
 @test "of more segments than can be remembered the later times are lost, and counted" {
 	local before
 	before=$(segments rto)
@@ -166,6 +171,7 @@ handshakes_lose() {
 		expect("times"; [.causes[].segments] | add; ([.causes[].delay.count] | add) + .losses.no_memory)'
 }
 
+# bats test_tags=once
 @test "remotes that find no row are counted in the rest" {
 	local before
 	before=$(segments syn)

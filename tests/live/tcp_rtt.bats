@@ -117,6 +117,7 @@ parts() {
 	assert_eq "the far one" "true" "$(since_then '.parts[] | select(.remote == "10.78.0.0/24").min_ns >= 39999000')"
 }
 
+# bats test_tags=once
 @test "prefixes have the length that is set, while it runs" {
 	keep by_prefix=on ipv4_bits=8 ipv6_bits=0
 	talk four "$ADDR2" 1
@@ -131,6 +132,7 @@ parts() {
 	assert_eq "long" "10.78.0.1/32 10.78.0.2/32 fd77::/127 fd77::2/127" "$(parts .remote)"
 }
 
+# bats test_tags=once
 @test "by port it is the port of the service, at either end" {
 	keep by_port=on
 	talk one "$ADDR2" 5
@@ -145,6 +147,7 @@ parts() {
 	assert_eq "both" "10.77.0.0/24 ${PORT[both]} 14" "$(parts '"\(.remote) \(.port) \(.count)"')"
 }
 
+# bats test_tags=once
 @test "only a port, an address, a namespace, long ones, or nothing" {
 	serve one b "$ADDR2" --conns 0
 	serve two b "[$ADDR2_6]" --conns 0
@@ -200,6 +203,7 @@ tcprtt_attached() {
 	assert_eq "half of the samples" true "$(since_then '.rtt.p50_ns | 32768000 <= . and . < 65536000')"
 }
 
+# bats test_tags=once
 @test "what finds no row is in the rest" {
 	probe_unload tcp_rtt
 	probe_load tcp_rtt --map-entries parts=1

@@ -88,6 +88,7 @@ probed() {
 		between("latest probe"; 200000000; $most; .durations.probed.max_ns))'
 }
 
+# bats test_tags=once
 @test "a filter on the namespace keeps one end" {
 	"$READER" set "$PROBE" "netns=${NETNS_a?}"
 	think_over 4 "$ADDR2" 60000000000
@@ -101,6 +102,7 @@ probed() {
 			| .probes > 0 and .closed == 0'
 }
 
+# bats test_tags=once
 @test "a connection that ends ends what was closed" {
 	think_over 4 "$ADDR2" 60000000000
 	wait_for closed 4
@@ -126,6 +128,7 @@ probed() {
 	judge 'lossless, expect("clamped"; [[$ENV.SMALL, 1]]; [.conns[] | select(.clamped > 0) | [(.lport | tostring), .clamped]])'
 }
 
+# bats test_tags=once
 @test "what is a low value is a setting" {
 	"$READER" set "$PROBE" low=100000
 	serve server b "$ADDR2"
@@ -140,6 +143,7 @@ all_closed() {
 		'[., $was[0] | .[$ENV.NETNS_b].TcpExtTCPToZeroWindowAdv] | .[0] - .[1] >= $n' >/dev/null
 }
 
+# bats test_tags=once
 @test "connections that find no row are counted in the rest" {
 	serve server9 b "$ADDR2" --conns 10 --request "$REQUEST" --think 60000000000
 	ask_meanwhile client9 a "$ADDR2:${PORT[server9]}" --conns 10 --request "$REQUEST" --requests 2 --pipeline 2

@@ -99,6 +99,7 @@ setup() {
 		fits("t"; $b; 7009; {arrived: $said.t.received, received_bytes: 2100})'
 }
 
+# bats test_tags=once
 @test "a datagram sent in pieces is one" {
 	talk s.at=b s.open=4 s.bind="$ADDR2,7010" c.at=a c.open=4 c.bind="$ADDR1,7010" c.to="$ADDR2,7010" \
 		c.more=10 c.more=20 c.send=1,30 s.recv=1 \
@@ -108,6 +109,7 @@ setup() {
 		fits("d"; $a; 7011; {sent: 1, sent_bytes: 40}), fits("t"; $b; 7011; {received_bytes: 40})'
 }
 
+# bats test_tags=once
 @test "a short read counts the bytes it got; sends that fail count apart" {
 	talk s.at=b s.open=4 s.bind="$ADDR2,7012" c.at=a c.open=4 c.bind="$ADDR1,7012" c.to="$ADDR2,7012" \
 		c.send=3,500 s.recv=3,100 c.fail=2,65535 \
@@ -116,6 +118,7 @@ setup() {
 		fits("d"; $a; 7013; {sent: 2, send_errors: 1})'
 }
 
+# bats test_tags=once
 @test "a broadcast arrives at each socket; each socket that shares a port has its own row" {
 	local port senders=()
 	for port in {7100..7119}; do
@@ -140,6 +143,7 @@ closed() {
 	judge 'fits("s"; $b; 7016; {arrived: 10, received: 0, dropped_full: 0})'
 }
 
+# bats test_tags=once
 @test "several senders at once to one reader: nothing is counted twice or not at all" {
 	talk s.at=b s.open=4 s.bind="$ADDR2,7017" s.rcvbuf=100000 c.at=a c.open=4 c.to="$ADDR2,7017" \
 		c.crowd=3,1000 s.drain=1000
@@ -147,6 +151,7 @@ closed() {
 		(row($b; 7017) | expect("all"; 3000; .received + .dropped_full))'
 }
 
+# bats test_tags=once
 @test "filters keep what they say, and nothing else" {
 	settings port=7018
 	ends s.at=b s.open=4 s.bind="$ADDR2,7018" t.open=4 t.bind="$ADDR2,7019" \
@@ -166,6 +171,7 @@ queued() {
 	[[ -e $BATS_TEST_TMPDIR/queued ]]
 }
 
+# bats test_tags=once
 @test "what arrived while the probe paused has no time, and gets no wrong one" {
 	local before
 	before=$("$READER" dump --json udp_traffic | jq 'select(.map == "losses" and .labels.reason == "untimed").count')
@@ -182,6 +188,7 @@ queued() {
 	BEFORE=$before judge 'fits("s"; $b; 7021; {arrived: 0, received: 5, timed: 0}), expect("untimed"; $ENV.BEFORE | tonumber; loss("untimed"))'
 }
 
+# bats test_tags=once
 @test "a sample of 1 in 10" {
 	settings sample=10
 	talk s.at=b s.open=4 s.bind="$ADDR2,7022" c.at=a c.open=4 c.to="$ADDR2,7022" \
@@ -191,6 +198,7 @@ queued() {
 	judge 'row($b; 7022) | expect("received"; 600; .received), between("timed"; 20; 100; .read_delay.count)'
 }
 
+# bats test_tags=once
 @test "\`cat\` shows the rows as text" {
 	run -0 awk -v port="$ADDR2:7000" '$2 == port { print $4, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16 }' \
 		"$(pin_root)/udp_traffic/sockets"
