@@ -15,7 +15,7 @@
  *   __inet_csk_reqsk_queue_drop      ... or given up, by its timer
  *   security_sock_graft              accept()
  *   tcp_destroy_sock                 never accepted
- *   tcp_retransmit_skb, tcp_retransmit_synack
+ *   tcp_retransmit_skb, tcp_retransmit_synack   SYNs and SYN-ACKs again
  *
  * Times of the SYN and SYN-ACK are the kernel's own (tcp_clock_cache, snt_synack), so what
  * connect() does before it sends is not part of them.
@@ -706,16 +706,17 @@ int BPF_PROG(sock_destroyed, struct sock *sk)
 	return 0;
 }
 
-SEC("tp_btf/tcp_retransmit_skb")
-PROTO("void (struct sock *)")
-int BPF_PROG(syn_again, struct sock *sk)
+/* Not the tracepoint: on 7.2 it also fires for what is not sent, the last SYN being still queued. */
+SEC("fexit/tcp_retransmit_skb")
+PROTO("int (struct sock *, struct sk_buff *, int)")
+int BPF_PROG(syn_again, struct sock *sk, struct sk_buff *skb, int segs, int err)
 {
 	u32 state = sk->__sk_common.skc_state, key = 0;
 	struct client_counts *counts;
 	struct handshake *handshake;
 	struct target_row *row;
 
-	if (state != TCP_SYN_SENT && state != TCP_SYN_RECV)
+	if (err || (state != TCP_SYN_SENT && state != TCP_SYN_RECV))
 		return 0;
 	handshake = handshake_find(sk);
 	if (!handshake || handshake->epoch != config.filter.epoch)
