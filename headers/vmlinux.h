@@ -65,6 +65,10 @@ enum netdev_priv_flags {
 	IFF_NO_QUEUE = 1 << 21, /* elsewhere on newer kernels */
 };
 
+enum bpf_func_id {
+	BPF_FUNC_task_pt_regs = 175,
+};
+
 enum {
 	BPF_RB_NO_WAKEUP = 1,
 	BPF_RB_FORCE_WAKEUP = 2,
@@ -241,15 +245,32 @@ struct signal_struct {
 	atomic_t live;
 };
 
+struct mm_struct;
+
 struct task_struct {
+	unsigned int __state;
+	void *stack;
+	struct mm_struct *mm;
+	unsigned in_iowait : 1;
 	int pid;
 	int tgid;
 	struct task_struct *group_leader;
+	unsigned long nvcsw;
 	u64 start_time;
 	struct signal_struct *signal;
 	char comm[16];
 	struct css_set *cgroups;
 };
+
+struct task_struct___5_13 {
+	volatile long state;
+};
+
+#ifdef __TARGET_ARCH_x86
+struct pt_regs {
+	unsigned long orig_ax;
+};
+#endif
 
 struct bpf_iter__task_file {
 	struct task_struct *task;
@@ -363,12 +384,28 @@ enum skb_drop_reason {
 	SKB_DROP_REASON_PROTO_MEM,
 };
 
-#define ENOMEM		12
+#define ENOMEM		     12
 
-#define IPPROTO_UDPLITE 136
+#define IPPROTO_UDPLITE	     136
 
-#define ETH_P_IP	0x0800
-#define ETH_P_IPV6	0x86dd
+#define ETH_P_IP	     0x0800
+#define ETH_P_IPV6	     0x86dd
 
 /* include/linux/interrupt.h */
-#define NET_RX_SOFTIRQ	3
+#define NET_RX_SOFTIRQ	     3
+
+/* include/linux/sched.h */
+#define TASK_INTERRUPTIBLE   0x1
+#define TASK_UNINTERRUPTIBLE 0x2
+#define TASK_DEAD	     0x80
+#define TASK_NOLOAD	     0x400
+
+/* include/trace/events/lock.h */
+#define LCB_F_SPIN	     0x1
+
+#ifdef __TARGET_ARCH_x86
+#define THREAD_SIZE    16384
+#define NR_futex       202
+#define NR_futex_waitv 449
+#define NR_futex_wait  455
+#endif
