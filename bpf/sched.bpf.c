@@ -87,21 +87,19 @@ struct thread {
 	u64 since;     /* of `doing` */
 	u64 woken;     /* 0: it is not; since then it waits for a processor */
 	u32 epoch;     /* of the settings under which all this began */
-	u32 voluntary; /* the kernel's count at the last switch */
+	u32 voluntary; /* the kernel's counts at the last switch */
+	u32 involuntary;
 	u32 doing;
 	u32 in_lock;
+	u32 pad;
 };
 
 struct config {
 	struct proc_filter filter;
-	number_t sample; /* 1 in this many wakeups is in the histograms; 0 and 1: all */
-	u32 pad;
 	nsec_setting_t min_latency; /* shorter ones are not in the histograms */
 };
 
-struct config config SEC(".data.config") = {
-	.sample = 1,
-};
+struct config config SEC(".data.config") = {};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -254,24 +252,32 @@ static __always_inline struct stats *stats_of_dead(struct task_struct *task)
 									  : stats_rest();
 }
 
+/* The kernel has just counted this switch. */
+static __always_inline void count_switches(struct thread *thread, struct task_struct *task,
+					   struct stats *stats)
+{
+	u32 voluntary = task->nvcsw, involuntary = task->nivcsw;
+
+	if (stats && voluntary != thread->voluntary)
+		__sync_fetch_and_add(&stats->voluntary, voluntary - thread->voluntary);
+	if (stats && involuntary != thread->involuntary)
+		__sync_fetch_and_add(&stats->involuntary, involuntary - thread->involuntary);
+	thread->voluntary = voluntary;
+	thread->involuntary = involuntary;
+}
+
 static __always_inline void thread_leaves(struct task_struct *task, bool preempt, u64 now)
 {
 	struct thread *thread = thread_wanted(task);
 	struct stats *stats = NULL;
-	u32 voluntary = task->nvcsw;
 
 	if (!thread)
 		return;
-	if (thread->doing == DOING_RUN)
+	if (thread->doing)
 		stats = task_state(task) & TASK_DEAD ? stats_of_dead(task) : stats_of_task(task);
-	if (stats) {
+	if (stats && thread->doing == DOING_RUN)
 		__sync_fetch_and_add(&stats->oncpu, elapsed(thread->since, now));
-		if (voluntary != thread->voluntary)
-			__sync_fetch_and_add(&stats->voluntary, 1);
-		else
-			__sync_fetch_and_add(&stats->involuntary, 1);
-	}
-	thread->voluntary = voluntary;
+	count_switches(thread, task, stats);
 	thread->doing = leaves_to(thread, task, preempt);
 	thread->since = now;
 	thread->woken = 0;
@@ -299,17 +305,12 @@ static __always_inline u64 *stats_off(struct stats *stats, u32 doing)
 	}
 }
 
-static __always_inline bool sampled(void)
-{
-	return config.sample <= 1 || bpf_get_prandom_u32() % config.sample == 0;
-}
-
 static __always_inline void record_wakeup(struct stats *stats, u64 ns)
 {
 	struct hist *all;
 	u32 slot, key = 0;
 
-	if (ns < config.min_latency || !sampled())
+	if (ns < config.min_latency)
 		return;
 	slot = hist_slot(ns);
 	all = bpf_map_lookup_elem(&wakeup_latency, &key);
@@ -327,9 +328,9 @@ static __always_inline void thread_comes(struct task_struct *task, u64 now)
 	if (!thread)
 		return;
 	stats = thread->doing != DOING_RUN ? stats_of_task(task) : NULL;
-	if (!thread->doing)
-		thread->voluntary = task->nvcsw;
-	else if (stats) {
+	if (!thread->doing) {
+		count_switches(thread, task, NULL);
+	} else if (stats) {
 		ended = thread->woken ? thread->woken : now;
 		__sync_fetch_and_add(stats_off(stats, thread->doing),
 				     elapsed(thread->since, ended));

@@ -256,6 +256,7 @@ struct task_struct {
 	int tgid;
 	struct task_struct *group_leader;
 	unsigned long nvcsw;
+	unsigned long nivcsw;
 	u64 start_time;
 	struct signal_struct *signal;
 	char comm[16];
