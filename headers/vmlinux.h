@@ -70,6 +70,10 @@ enum {
 	BPF_RB_FORCE_WAKEUP = 2,
 };
 
+enum bpf_func_id {
+	BPF_FUNC_task_pt_regs = 175,
+};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct in6_addr {
@@ -237,11 +241,35 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+struct signal_struct {
+	atomic_t live;
+};
+
 struct task_struct {
 	int tgid;
 	char comm[16];
 	struct css_set *cgroups;
+	unsigned int __state;
+	void *stack;
+	struct mm_struct *mm;
+	unsigned in_iowait : 1;
+	int pid;
+	struct task_struct *group_leader;
+	unsigned long nvcsw;
+	unsigned long nivcsw;
+	u64 start_time;
+	struct signal_struct *signal;
 };
+
+struct task_struct___5_13 {
+	volatile long state;
+};
+
+#ifdef __TARGET_ARCH_x86
+struct pt_regs {
+	unsigned long orig_ax;
+};
+#endif
 
 struct bpf_iter__task_file {
 	struct task_struct *task;
@@ -296,6 +324,7 @@ struct irqaction {
 	const char *name;
 };
 
+struct mm_struct;
 struct msghdr;
 struct page;
 struct request_sock;
@@ -355,12 +384,28 @@ enum skb_drop_reason {
 	SKB_DROP_REASON_PROTO_MEM,
 };
 
-#define ENOMEM		12
+#define ENOMEM		     12
 
-#define IPPROTO_UDPLITE 136
+#define IPPROTO_UDPLITE	     136
 
-#define ETH_P_IP	0x0800
-#define ETH_P_IPV6	0x86dd
+#define ETH_P_IP	     0x0800
+#define ETH_P_IPV6	     0x86dd
 
 /* include/linux/interrupt.h */
-#define NET_RX_SOFTIRQ	3
+#define NET_RX_SOFTIRQ	     3
+
+/* include/linux/sched.h */
+#define TASK_INTERRUPTIBLE   0x1
+#define TASK_UNINTERRUPTIBLE 0x2
+#define TASK_DEAD	     0x80
+#define TASK_NOLOAD	     0x400
+
+/* include/trace/events/lock.h */
+#define LCB_F_SPIN	     0x1
+
+#ifdef __TARGET_ARCH_x86
+#define THREAD_SIZE    16384
+#define NR_futex       202
+#define NR_futex_waitv 449
+#define NR_futex_wait  455
+#endif

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Processes whose way through the scheduler is known, and what sched and /proc say of them.
+
+HERE=${BATS_TEST_DIRNAME:-$(dirname "${BASH_SOURCE[0]}")}
+for helper in traffic assert pinscope; do
+	# shellcheck source=/dev/null
+	. "$HERE/$helper.bash"
+done
+WORK=$ROOT/build/tests/sched
+OFF=(runnable sleep futex io lock blocked)
+
+dump() {
+	"$READER" dump --json sched
+}
+
+# row PID: that of the process with this pid which began last.
+row() {
+	"$READER" dump --json --map procs --filter "pid=$1" sched |
+		jq -es 'map(select(.type == "row")) | max_by(.labels.started_ns) // empty'
+}
+
+# of ROW FIELD...: their sum; what this kernel does not have is nothing.
+of() {
+	local row=$1
+	shift
+	jq -r '[getpath($ARGS.positional[] | split(".")) // 0] | add' --args "$@" <<<"$row"
+}
+
+# all_times ROW
+all_times() {
+	of "$1" oncpu_ns "${OFF[@]/%/_ns}"
+}
+
+# now_ns: in steps of 10 ms, rounded down.
+now_ns() {
+	local up rest
+	read -r up rest </proc/uptime
+	echo $((10#${up/./} * 10000000))
+}
+
+# work KIND...: waits for `work_go`; its pid is WORKER.
+work() {
+	# shellcheck disable=SC2034 # coproc makes it
+	BEFORE=$(now_ns)
+	coproc AT_WORK { exec "$WORK" "$@" 3>&-; }
+	# shellcheck disable=SC2153
+	WORKER=$AT_WORK_PID TOLD=${AT_WORK[1]} TELLS=${AT_WORK[0]}
+}
+
+asleep() {
+	[[ $(sed 's/.*) //; s/ .*//' "/proc/$1/stat") == S ]]
+}
+
+# work_go: returns when it is done, and asleep. What it printed is SAID.
+work_go() {
+	echo >&"$TOLD"
+	read -r -t 60 -u "$TELLS" -a SAID || return
+	wait_for asleep "$WORKER"
+	# Its first time may be that of its own clock; those around it are ours.
+	AFTER=$(now_ns)
+}
+
+work_end() {
+	eval "exec $TOLD>&-"
+	wait "$WORKER"
+	unset WORKER
+}
+
+# kernel_says PID FIELD: of /proc/PID/status.
+kernel_says() {
+	awk -v field="$2:" '$1 == field { print $2 }' "/proc/$1/status"
+}
+
+# schedstat PID: nanoseconds it ran, and waited for a processor.
+schedstat() {
+	cut -d' ' -f1,2 "/proc/$1/schedstat"
+}
+
+# near WHAT EXPECTED SWITCHES GOT: clocks are read at other places of a switch (100 us under
+# emulation), and the kernel leaves out what interrupts took of it (3 %).
+near() {
+	assert_between "$1" $(($2 * 97 / 100 - $3 * 100000)) $(($2 * 103 / 100 + $3 * 100000)) "$4"
+}
