@@ -237,8 +237,16 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+struct signal_struct {
+	atomic_t live;
+};
+
 struct task_struct {
+	int pid;
 	int tgid;
+	struct task_struct *group_leader;
+	u64 start_time;
+	struct signal_struct *signal;
 	char comm[16];
 	struct css_set *cgroups;
 };
@@ -298,6 +306,8 @@ struct irqaction {
 
 struct msghdr;
 struct page;
+struct pt_regs;
+struct vm_area_struct;
 struct request_sock;
 struct proto_accept_arg;
 
@@ -306,6 +316,25 @@ struct bpf_map {
 };
 
 #pragma clang attribute pop
+
+enum vm_fault_reason {
+	VM_FAULT_OOM = 0x1,
+	VM_FAULT_SIGBUS = 0x2,
+	VM_FAULT_MAJOR = 0x4,
+	VM_FAULT_HWPOISON = 0x10,
+	VM_FAULT_HWPOISON_LARGE = 0x20,
+	VM_FAULT_SIGSEGV = 0x40,
+	VM_FAULT_RETRY = 0x400,
+};
+
+/* Macros up to 5.13; only what is newer needs to be asked for. */
+enum fault_flag {
+	FAULT_FLAG_WRITE = 0x1,
+	FAULT_FLAG_RETRY_NOWAIT = 0x8,
+	FAULT_FLAG_TRIED = 0x20,
+	FAULT_FLAG_USER = 0x40,
+	FAULT_FLAG_VMA_LOCK = 0x1000, /* 6.4 */
+};
 
 #define AF_INET		   2
 #define AF_INET6	   10
