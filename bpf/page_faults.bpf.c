@@ -11,7 +11,7 @@
  * called. A fault that is tried again, after the lock on the address space was given back to wait for
  * the page, is one fault, and its time runs from the first try.
  *
- * `kernel` counts the faults that the kernel met while it read or wrote the memory of a process, `gup`
+ * `kernel_mode` counts the faults that the kernel met while it read or wrote the memory of a process, `gup`
  * those that it asked for itself, to get at pages (O_DIRECT, mlock, MAP_POPULATE, ptrace); they count
  * for the process that ran. `writes` are those that wanted to write.
  *
@@ -31,7 +31,7 @@
 	count_t minor;                                                                             \
 	count_t major;                                                                             \
 	count_t errors;                                                                            \
-	count_t kernel;                                                                            \
+	count_t kernel_mode;                                                                       \
 	count_t gup;                                                                               \
 	count_t writes;                                                                            \
 	nsec_t minor_time;                                                                         \
@@ -99,7 +99,7 @@ static void stats_fold(struct stats *into, const struct stats *from)
 	__sync_fetch_and_add(&into->minor, from->minor);
 	__sync_fetch_and_add(&into->major, from->major);
 	__sync_fetch_and_add(&into->errors, from->errors);
-	__sync_fetch_and_add(&into->kernel, from->kernel);
+	__sync_fetch_and_add(&into->kernel_mode, from->kernel_mode);
 	__sync_fetch_and_add(&into->gup, from->gup);
 	__sync_fetch_and_add(&into->writes, from->writes);
 	__sync_fetch_and_add(&into->minor_time, from->minor_time);
@@ -243,7 +243,7 @@ int BPF_PROG(fault_end, struct vm_area_struct *vma, unsigned long address, unsig
 	if (!regs)
 		__sync_fetch_and_add(&stats->gup, 1);
 	else if (!(flags & FAULT_FLAG_USER))
-		__sync_fetch_and_add(&stats->kernel, 1);
+		__sync_fetch_and_add(&stats->kernel_mode, 1);
 	count(stats, flags, result, since);
 	return 0;
 }

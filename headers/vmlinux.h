@@ -237,8 +237,44 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+};
+
+struct mem_cgroup {
+	struct cgroup_subsys_state css;
+};
+
+enum oom_constraint {
+	CONSTRAINT_NONE,
+};
+
+struct oom_control {
+	struct mem_cgroup *memcg;
+	const int order;
+	unsigned long totalpages;
+	enum oom_constraint constraint;
+};
+
+typedef struct {
+	s64 counter;
+} atomic64_t;
+
+struct mm_rss_stat {
+	atomic64_t count[4];
+};
+
+struct percpu_counter {
+	s64 count;
+};
+
+struct mm_struct {
+	struct mm_rss_stat rss_stat; /* an array of struct percpu_counter since 6.2 */
+};
+
 struct signal_struct {
 	atomic_t live;
+	short oom_score_adj;
 };
 
 struct task_struct {
@@ -247,6 +283,7 @@ struct task_struct {
 	struct task_struct *group_leader;
 	u64 start_time;
 	struct signal_struct *signal;
+	struct mm_struct *mm;
 	char comm[16];
 	struct css_set *cgroups;
 };
@@ -316,6 +353,14 @@ struct bpf_map {
 };
 
 #pragma clang attribute pop
+
+/* include/linux/mm_types_task.h, where the enum has no name */
+enum {
+	MM_FILEPAGES,
+	MM_ANONPAGES,
+	MM_SWAPENTS,
+	MM_SHMEMPAGES,
+};
 
 enum vm_fault_reason {
 	VM_FAULT_OOM = 0x1,

@@ -1,43 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# A process that faults when told to (faults.c), what page_faults says of it, and what the kernel does.
+# What page_faults says of a process, and what the kernel does.
 
-HERE=${BATS_TEST_DIRNAME:-$(dirname "${BASH_SOURCE[0]}")}
-for helper in traffic assert pinscope; do
-	# shellcheck source=/dev/null
-	. "$HERE/$helper.bash"
-done
-FAULTS=$ROOT/build/tests/faults
-
-# faulter_start: it is process $FAULTER.
-faulter_start() {
-	local in=$BATS_TEST_TMPDIR/in out=$BATS_TEST_TMPDIR/out
-	mkfifo "$in" "$out"
-	"$FAULTS" <"$in" >"$out" 3>&- &
-	FAULTER=$!
-	exec {FAULTER_IN}>"$in" {FAULTER_OUT}<"$out"
-	faulter_says ready
-}
-
-faulter_says() {
-	local line
-	read -r -t 60 -u "$FAULTER_OUT" line
-	[[ $line == "$1" ]]
-}
-
-# fault STEP...: see faults.c.
-fault() {
-	echo "$*" >&"$FAULTER_IN"
-	faulter_says "done"
-}
-
-faulter_stop() {
-	[[ -n ${FAULTER-} ]] || return 0
-	exec {FAULTER_IN}>&- {FAULTER_OUT}<&-
-	wait "$FAULTER" || true
-	FAULTER=''
-}
+# shellcheck source=tests/live/faults.bash
+. "${BATS_TEST_DIRNAME:-$(dirname "${BASH_SOURCE[0]}")}/faults.bash"
 
 dump() {
 	"$READER" dump --json page_faults
@@ -45,7 +12,8 @@ dump() {
 
 # row PID: as one line of JSON.
 row() {
-	dump | jq -c --argjson pid "$1" 'select(.map == "procs" and .labels.pid == $pid and .labels.state == "alive")'
+	"$READER" dump --json --map procs --filter "pid=$1" page_faults |
+		jq -c 'select(.map == "procs" and .labels.state == "alive")'
 }
 
 # kernel PID: the minor and major faults the kernel counts of a process (its name has no blanks).
@@ -53,21 +21,29 @@ kernel() {
 	awk '{ print $10, $12 }' "/proc/$1/stat"
 }
 
-# as_kernel PID: the row of the process has what the kernel counts of it.
-as_kernel() {
-	assert_eq "minor and major faults" "$(kernel "$1")" "$(row "$1" | jq -r '"\(.minor) \(.major)"')"
+# grown COMMAND...: by how much the row of the faulter and the kernel's counts grew meanwhile:
+# {minor, ... of the row, kernel: {minor, major}}. A reading is the one before of the next.
+grown() {
+	local row0=${ROW-} k0=${KERNEL-}
+	[[ -n $row0 ]] || row0=$(row "$FAULTER") k0=$(kernel "$FAULTER")
+	"$@"
+	ROW=$(row "$FAULTER") KERNEL=$(kernel "$FAULTER")
+	jq -cn --argjson a "$row0" --argjson b "$ROW" --argjson k0 "[${k0/ /,}]" --argjson k1 "[${KERNEL/ /,}]" '
+		($b | with_entries(select(.value | type == "number") | .value -= $a[.key]))
+		+ {kernel: {minor: ($k1[0] - $k0[0]), major: ($k1[1] - $k0[1])}}' >grown
 }
 
-# grown COMMAND...: by how much the row of the faulter and the kernel's counts grew meanwhile:
-# {row: {minor, ..}, kernel: {minor, major}, max: {minor: NS, major: NS}}.
-grown() {
-	local before after k0 k1
-	before=$(row "$FAULTER") k0=$(kernel "$FAULTER")
-	"$@"
-	after=$(row "$FAULTER") k1=$(kernel "$FAULTER")
-	jq -cn --argjson a "$before" --argjson b "$after" --arg k0 "$k0" --arg k1 "$k1" '
-		def numbers: split(" ") | map(tonumber);
-		($k0 | numbers) as $k0 | ($k1 | numbers) as $k1
-		| {row: ($b | with_entries(select(.value | type == "number")) | with_entries(.value -= $a[.key])),
-		kernel: {minor: ($k1[0] - $k0[0]), major: ($k1[1] - $k0[1])}}'
+# grew FILTER COMMAND...: that is true of it, and the row's counts are those of the kernel.
+grew() {
+	local filter=$1
+	shift
+	grown "$@"
+	jq -e "(${filter}) and .minor == .kernel.minor and .major == .kernel.major" grown >/dev/null ||
+		{ echo "$*: $(<grown), not $filter" >&2 && return 1; }
+}
+
+# all_faults: those of all processes, as `minor major errors`.
+all_faults() {
+	dump | jq -rs 'map(select(.map == "procs" or .map == "rest"))
+		| "\(map(.minor) | add) \(map(.major) | add) \(map(.errors) | add)"'
 }
