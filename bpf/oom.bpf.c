@@ -11,9 +11,9 @@
  * all, so that what is known of a kill lies in one place. Costs nothing while memory is enough.
  *
  * Cannot see: processes that were ending anyway, which the kernel spares; those that user space kills
- * (systemd-oomd, earlyoom) or that end because an allocation failed. Pages are those of the kernel's
- * own message, with its inaccuracy: up to 6.1 what threads have not added up yet, and later what
- * processors have not, some tens of pages each.
+ * (systemd-oomd, earlyoom) or that end because an allocation failed. Up to 6.1 pages are those of the
+ * kernel's own message, without some tens that each thread has not added up yet. With memory.oom.group
+ * the kernel may kill the first process twice, and count it so.
  */
 #include "pinscope.bpf.h"
 
@@ -107,20 +107,50 @@ static __always_inline struct now *now_get(void)
 	return bpf_map_lookup_elem(&now, &key);
 }
 
-/* The kernel's counters of a process's memory; per-CPU parts it has not added up are not in them. */
+extern const void nr_cpu_ids __ksym __weak;
+extern const void __per_cpu_offset __ksym __weak;
+
+#define CPUS_MAX 1024
+
+/* What processors have counted and not added up yet. */
+static __noinline s64 counter_parts(u64 counters)
+{
+	u32 cpus = 0;
+	s64 sum = 0;
+
+	bpf_probe_read_kernel(&cpus, sizeof(cpus), &nr_cpu_ids);
+	for (u32 cpu = 0; cpu < CPUS_MAX && cpu < cpus; cpu++) {
+		u64 offset = 0;
+		s32 part = 0;
+
+		bpf_probe_read_kernel(&offset, sizeof(offset),
+				      &__per_cpu_offset + cpu * sizeof(offset));
+		bpf_probe_read_kernel(&part, sizeof(part), (void *)(counters + offset));
+		sum += part;
+	}
+	return sum;
+}
+
 struct mm_struct___6_2 {
 	struct percpu_counter rss_stat[4];
 } __attribute__((preserve_access_index));
 
-static __always_inline u64 mm_pages(struct mm_struct *mm, int member)
+static __always_inline s64 mm_counter(struct mm_struct *mm, int member)
 {
 	struct mm_struct___6_2 *newer = (void *)mm;
-	s64 pages;
+	struct percpu_counter *counter;
 
 	if (bpf_core_type_exists(struct mm_rss_stat))
-		pages = BPF_CORE_READ(mm, rss_stat.count[member].counter);
-	else
-		pages = BPF_CORE_READ(newer, rss_stat[member].count);
+		return BPF_CORE_READ(mm, rss_stat.count[member].counter);
+	counter = (void *)mm + bpf_core_field_offset(newer->rss_stat) +
+		  member * bpf_core_type_size(struct percpu_counter);
+	return BPF_CORE_READ(counter, count) + counter_parts((u64)BPF_CORE_READ(counter, counters));
+}
+
+static __always_inline u64 mm_pages(struct mm_struct *mm, int member)
+{
+	s64 pages = mm_counter(mm, member);
+
 	return pages > 0 ? pages : 0;
 }
 

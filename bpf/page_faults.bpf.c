@@ -15,9 +15,8 @@
  * those that it asked for itself, to get at pages (O_DIRECT, mlock, MAP_POPULATE, ptrace); they count
  * for the process that ran. `writes` are those that wanted to write.
  *
- * When a fault began is kept in a place by the number of its thread: no hash to insert into and delete
- * from. Two threads have the same place if their numbers differ by a multiple of 32,768, and if
- * both fault at once the first of them is counted without its time (`untimed`).
+ * When a fault began is kept in a place by the number of its thread (threads.bpf.h). Of two threads
+ * that share one and fault at once, the first is counted without its time (`untimed`).
  *
  * Cannot see: faults that never get as far as handle_mm_fault, an address where nothing is mapped above
  * all; huge pages of hugetlbfs that the kernel asked for itself. A fault that is not tried again,
@@ -42,8 +41,13 @@
 	count_t untimed;  /* counted without a time: another thread took the place of its start */ \
 	count_t backwards /* an end before its start: counted, but no time recorded */
 
+/* The fault that a thread is in. */
+#define THREAD_STATE struct attempt fault
+
 #include "hist.bpf.h"
 #include "procs.bpf.h"
+#include "attempt.bpf.h"
+#include "threads.bpf.h"
 
 PROBE("mem default", "minor and major page faults and their times, by process");
 
@@ -79,21 +83,6 @@ struct {
 	__type(value, struct reasons);
 } errors SEC(".maps") LABEL("reason") HELP("page faults that failed, by reason");
 
-/* The fault a thread is in. */
-struct fault {
-	u32 tid;
-	u32 epoch;
-	u64 since; /* 0: it has ended */
-	u64 address;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 32768);
-	__type(key, u32);
-	__type(value, struct fault);
-} faults SEC(".maps") INTERNAL;
-
 static void stats_fold(struct stats *into, const struct stats *from)
 {
 	__sync_fetch_and_add(&into->minor, from->minor);
@@ -106,43 +95,17 @@ static void stats_fold(struct stats *into, const struct stats *from)
 	__sync_fetch_and_add(&into->major_time, from->major_time);
 }
 
-static __always_inline struct fault *fault_of(u32 tid)
-{
-	u32 at = tid % slots_size(&faults);
-
-	return bpf_map_lookup_elem(&faults, &at);
-}
-
-static __always_inline bool fault_runs(const struct fault *fault, u32 tid)
-{
-	return fault->tid == tid && fault->epoch == config.filter.epoch && fault->since;
-}
-
-/* Kernels that try with the lock of the mapping alone may do the next try as if it was the first. */
-static __always_inline bool may_be_again(u32 flags)
-{
-	if (flags & FAULT_FLAG_TRIED)
-		return true;
-	return bpf_core_enum_value_exists(enum fault_flag, FAULT_FLAG_VMA_LOCK) &&
-	       !(flags & bpf_core_enum_value(enum fault_flag, FAULT_FLAG_VMA_LOCK));
-}
-
 SEC("fentry/handle_mm_fault")
 PROTO("unsigned int (struct vm_area_struct *, unsigned long, unsigned int, struct pt_regs *)")
 int BPF_PROG(fault_begin, struct vm_area_struct *vma, unsigned long address, unsigned int flags)
 {
-	u32 tid = bpf_get_current_pid_tgid();
-	struct fault *fault;
+	struct thread *thread;
 
 	if (!filter_current(&config.filter))
 		return 0;
-	fault = fault_of(tid);
-	if (!fault || (may_be_again(flags) && fault_runs(fault, tid) && fault->address == address))
-		return 0;
-	fault->tid = tid;
-	fault->epoch = config.filter.epoch;
-	fault->address = address;
-	fault->since = bpf_ktime_get_ns();
+	thread = thread_begin(config.filter.epoch);
+	if (thread)
+		attempt_begin(&thread->fault, address, flags);
 	return 0;
 }
 
@@ -198,27 +161,19 @@ static __always_inline void count(struct stats *stats, u32 flags, u32 result, u6
 }
 
 /* Whether the fault that ends is to be counted, and since when it ran if that is known. */
-static __always_inline bool ended(u32 tid, u64 *since)
+static __always_inline bool ended(u64 *since)
 {
-	struct fault *fault = fault_of(tid);
+	bool taken;
+	struct thread *thread = thread_end(config.filter.epoch, &taken);
 
 	*since = 0;
-	if (!fault)
-		return false;
-	if (fault_runs(fault, tid)) {
-		*since = fault->since;
-		fault->since = 0;
-		return true;
+	if (thread) {
+		*since = thread->fault.since;
+		thread->fault.since = 0;
+	} else if (taken) {
+		LOSE(untimed);
 	}
-	if (!fault->tid || fault->tid == tid)
-		return false;
-	LOSE(untimed);
-	return true;
-}
-
-static __always_inline bool tried_again(u32 flags, u32 result)
-{
-	return result & VM_FAULT_RETRY && !(flags & FAULT_FLAG_RETRY_NOWAIT);
+	return *since || taken;
 }
 
 SEC("fexit/handle_mm_fault")
@@ -229,9 +184,9 @@ int BPF_PROG(fault_end, struct vm_area_struct *vma, unsigned long address, unsig
 	struct stats *stats;
 	u64 since;
 
-	if (tried_again(flags, result) || !filter_current(&config.filter))
+	if (attempt_goes_on(flags, result) || !filter_current(&config.filter))
 		return 0;
-	if (!ended(bpf_get_current_pid_tgid(), &since) || result & VM_FAULT_RETRY)
+	if (!ended(&since) || result & VM_FAULT_RETRY)
 		return 0;
 	stats = stats_of_current();
 	if (!stats)

@@ -70,6 +70,15 @@ enum {
 	BPF_RB_FORCE_WAKEUP = 2,
 };
 
+/* Macros up to 5.13; only what is newer needs to be asked for. */
+enum fault_flag {
+	FAULT_FLAG_WRITE = 0x1,
+	FAULT_FLAG_RETRY_NOWAIT = 0x8,
+	FAULT_FLAG_TRIED = 0x20,
+	FAULT_FLAG_USER = 0x40,
+	FAULT_FLAG_VMA_LOCK = 0x1000, /* 6.4 */
+};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct in6_addr {
@@ -225,6 +234,40 @@ struct file {
 	void *private_data;
 };
 
+struct page {
+	unsigned long flags;
+	unsigned int compound_nr; /* in the second of them */
+};
+
+struct folio {
+	unsigned long flags;
+	unsigned int _nr_pages;
+};
+
+/* Up to 6.15. */
+struct folio___nr {
+	unsigned int _folio_nr_pages;
+};
+
+typedef struct {
+	unsigned long f;
+} memdesc_flags_t;
+
+/* From 6.18 on. */
+struct folio___memdesc {
+	memdesc_flags_t flags;
+};
+
+struct vm_fault {
+	unsigned int flags;
+	unsigned long address;
+};
+
+/* From 5.14 on. */
+struct vm_fault___enum {
+	enum fault_flag flags;
+};
+
 struct kernfs_node {
 	u64 id;
 };
@@ -266,6 +309,7 @@ struct mm_rss_stat {
 
 struct percpu_counter {
 	s64 count;
+	s32 *counters; /* by CPU */
 };
 
 struct mm_struct {
@@ -342,7 +386,8 @@ struct irqaction {
 };
 
 struct msghdr;
-struct page;
+struct swap_iocb;
+struct writeback_control;
 struct pt_regs;
 struct vm_area_struct;
 struct request_sock;
@@ -362,6 +407,10 @@ enum {
 	MM_SHMEMPAGES,
 };
 
+enum pageflags {
+	PG_head,
+};
+
 enum vm_fault_reason {
 	VM_FAULT_OOM = 0x1,
 	VM_FAULT_SIGBUS = 0x2,
@@ -370,15 +419,6 @@ enum vm_fault_reason {
 	VM_FAULT_HWPOISON_LARGE = 0x20,
 	VM_FAULT_SIGSEGV = 0x40,
 	VM_FAULT_RETRY = 0x400,
-};
-
-/* Macros up to 5.13; only what is newer needs to be asked for. */
-enum fault_flag {
-	FAULT_FLAG_WRITE = 0x1,
-	FAULT_FLAG_RETRY_NOWAIT = 0x8,
-	FAULT_FLAG_TRIED = 0x20,
-	FAULT_FLAG_USER = 0x40,
-	FAULT_FLAG_VMA_LOCK = 0x1000, /* 6.4 */
 };
 
 #define AF_INET		   2

@@ -11,6 +11,8 @@
  *   file N PATH    reads each of the first N pages of a file that was put out of memory
  *   bus            reads behind the end of a file, and survives
  *   wait MS        writes to a page that arrives after so many milliseconds (userfaultfd)
+ *   hold N         writes to N fresh pages and keeps them
+ *   touch          reads each of them
  *   become PATH    executes another program
  */
 #include <fcntl.h>
@@ -187,6 +189,18 @@ static void do_wait(int ms)
 	close(late.fd);
 }
 
+static volatile char *held;
+static long held_pages;
+
+static void do_hold(long pages)
+{
+	if (held)
+		give_back(held, held_pages);
+	held_pages = pages;
+	held = fresh(pages, 0);
+	write_pages(held, pages);
+}
+
 static void obey(const char *line)
 {
 	char verb[16] = "", path[4096] = "";
@@ -209,6 +223,10 @@ static void obey(const char *line)
 		do_bus();
 	else if (!strcmp(verb, "wait"))
 		do_wait(n);
+	else if (!strcmp(verb, "hold"))
+		do_hold(n);
+	else if (!strcmp(verb, "touch"))
+		read_pages(held, held_pages);
 	else if (!strcmp(verb, "become") && sscanf(line, "%*s %4095s", path) == 1)
 		execl(path, path, NULL);
 	else
