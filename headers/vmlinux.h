@@ -74,6 +74,15 @@ enum bpf_func_id {
 	BPF_FUNC_task_pt_regs = 175,
 };
 
+/* Macros up to 5.13; only what is newer needs to be asked for. */
+enum fault_flag {
+	FAULT_FLAG_WRITE = 0x1,
+	FAULT_FLAG_RETRY_NOWAIT = 0x8,
+	FAULT_FLAG_TRIED = 0x20,
+	FAULT_FLAG_USER = 0x40,
+	FAULT_FLAG_VMA_LOCK = 0x1000, /* 6.4 */
+};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct in6_addr {
@@ -229,6 +238,40 @@ struct file {
 	void *private_data;
 };
 
+struct page {
+	unsigned long flags;
+	unsigned int compound_nr; /* in the second of them */
+};
+
+struct folio {
+	unsigned long flags;
+	unsigned int _nr_pages;
+};
+
+/* Up to 6.15. */
+struct folio___nr {
+	unsigned int _folio_nr_pages;
+};
+
+typedef struct {
+	unsigned long f;
+} memdesc_flags_t;
+
+/* From 6.18 on. */
+struct folio___memdesc {
+	memdesc_flags_t flags;
+};
+
+struct vm_fault {
+	unsigned int flags;
+	unsigned long address;
+};
+
+/* From 5.14 on. */
+struct vm_fault___enum {
+	enum fault_flag flags;
+};
+
 struct kernfs_node {
 	u64 id;
 };
@@ -241,8 +284,45 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+};
+
+struct mem_cgroup {
+	struct cgroup_subsys_state css;
+};
+
+enum oom_constraint {
+	CONSTRAINT_NONE,
+};
+
+struct oom_control {
+	struct mem_cgroup *memcg;
+	const int order;
+	unsigned long totalpages;
+	enum oom_constraint constraint;
+};
+
+typedef struct {
+	s64 counter;
+} atomic64_t;
+
+struct mm_rss_stat {
+	atomic64_t count[4];
+};
+
+struct percpu_counter {
+	s64 count;
+	s32 *counters; /* by CPU */
+};
+
+struct mm_struct {
+	struct mm_rss_stat rss_stat; /* an array of struct percpu_counter since 6.2 */
+};
+
 struct signal_struct {
 	atomic_t live;
+	short oom_score_adj;
 };
 
 struct task_struct {
@@ -324,11 +404,15 @@ struct irqaction {
 	const char *name;
 };
 
-struct mm_struct;
 struct msghdr;
-struct page;
+struct swap_iocb;
+struct writeback_control;
+struct pt_regs;
+struct vm_area_struct;
 struct request_sock;
 struct proto_accept_arg;
+struct mm_struct;
+struct page;
 
 struct bpf_map {
 	u32 max_entries;
@@ -409,3 +493,25 @@ enum skb_drop_reason {
 #define NR_futex_waitv 449
 #define NR_futex_wait  455
 #endif
+
+/* include/linux/mm_types_task.h, where the enum has no name */
+enum {
+	MM_FILEPAGES,
+	MM_ANONPAGES,
+	MM_SWAPENTS,
+	MM_SHMEMPAGES,
+};
+
+enum pageflags {
+	PG_head,
+};
+
+enum vm_fault_reason {
+	VM_FAULT_OOM = 0x1,
+	VM_FAULT_SIGBUS = 0x2,
+	VM_FAULT_MAJOR = 0x4,
+	VM_FAULT_HWPOISON = 0x10,
+	VM_FAULT_HWPOISON_LARGE = 0x20,
+	VM_FAULT_SIGSEGV = 0x40,
+	VM_FAULT_RETRY = 0x400,
+};

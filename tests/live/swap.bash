@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Swap on disks in memory, a process with too little memory, and what swap says of it.
+
+# shellcheck source=tests/live/faults.bash
+. "${BATS_TEST_DIRNAME:-$(dirname "${BASH_SOURCE[0]}")}/faults.bash"
+# shellcheck source=tests/live/cgroup.bash
+. "$HERE/cgroup.bash"
+NULLB=/sys/kernel/config/nullb/nullb0
+TRACERS=/sys/kernel/tracing/instances
+
+# swap_zram: on a disk that is read and written at once.
+swap_zram() {
+	modprobe -q zram 2>/dev/null || skip "no zram in this kernel"
+	echo 64M >/sys/block/zram0/disksize
+	swap_on /dev/zram0
+}
+
+# swap_null MS: on one that takes so long for each request.
+swap_null() {
+	local attribute
+	modprobe -q null_blk nr_devices=0 2>/dev/null || skip "no null_blk in this kernel"
+	mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config
+	mkdir "$NULLB"
+	for attribute in size=64 memory_backed=1 irqmode=2 completion_nsec="$1"000000 power=1; do
+		echo "${attribute#*=}" >"$NULLB/${attribute%%=*}"
+	done
+	swap_on /dev/nullb0
+}
+
+swap_on() {
+	SWAP=$1
+	mkswap "$SWAP" >/dev/null
+	swapon "$SWAP"
+}
+
+swap_off() {
+	[[ -z ${SWAP-} ]] || swapoff "$SWAP"
+	[[ ${SWAP-} != /dev/zram0 ]] || echo 1 >/sys/block/zram0/reset
+	[[ ! -d $NULLB ]] || rmdir "$NULLB"
+}
+
+dump() {
+	"$READER" dump --json swap
+}
+
+# said: of the dump, {procs: all of them together, in, out, kswapd, PID: its row}.
+said() {
+	dump | jq -cs '
+		def sum: map(select(.map == "procs" or .map == "rest")) | [.[] | paths(numbers) as $p | {p: $p, n: getpath($p)}
+			| select(.p[0] != "labels")] | reduce .[] as $x ({}; setpath($x.p; getpath($x.p) + $x.n));
+		{all: sum, in: map(select(.labels.direction == "in"))[0].count,
+			out: map(select(.labels.direction == "out"))[0].count,
+			kswapd: (map(select(.map == "kswapd"))[0].count // 0),
+			time: (map(select(.map == "time") | {key: .labels.what, value: .}) | from_entries)}
+		+ (map(select(.map == "procs" and .labels.state == "alive") | {key: "\(.labels.pid)", value: .}) | from_entries)'
+}
+
+# kernel: {in, out, major}: its own counts, of the machine, and of the cgroup what it had to read.
+kernel() {
+	printf '{"in": %d, "out": %d, "major": %d}\n' "$(vmstat pswpin)" "$(vmstat pswpout)" \
+		"$(awk '$1 == "pgmajfault" { print $2 }' "$CGROUP/memory.stat")"
+}
+
+# during COMMAND...: leaves `before` and `after` it, of the probe and of the kernel.
+during() {
+	said >before
+	kernel >kernel.before
+	"$@"
+	kernel >kernel.after
+	said >after
+}
+
+# shows FILTER: that is true of the numbers that `during` left, as $a and $b, $ka and $kb; $me is the
+# row of the faulter, as it has grown.
+shows() {
+	jq -en --arg pid "$FAULTER" --slurpfile all <(cat before after kernel.before kernel.after) '
+		$all[0] as $a | $all[1] as $b | $all[2] as $ka | $all[3] as $kb
+		| ($b[$pid] | [paths(numbers) as $p | {p: $p, n: (getpath($p) - ($a[$pid] // {} | getpath($p) // 0))}]
+			| reduce .[] as $x ({}; setpath($x.p; $x.n))) as $me | '"$1" >/dev/null || {
+		echo "not $1" >&2
+		jq -c 'del(.time[]?.slots)' before after kernel.before kernel.after >&2
+		return 1
+	}
+}
+
+# tracer_start NAME: an instance of the kernel's own tracer, by a clock that does not jump.
+tracer_start() {
+	local event dir=$TRACERS/pinscope-$1
+	mkdir "$dir"
+	echo mono >"$dir/trace_clock"
+	for event in direct_reclaim_begin direct_reclaim_end memcg_reclaim_begin memcg_reclaim_end kswapd_wake; do
+		echo 1 >"$dir/events/vmscan/mm_vmscan_$event/enable"
+	done
+}
+
+tracer_stop() {
+	[[ ! -d $TRACERS/pinscope-$1 ]] || rmdir "$TRACERS/pinscope-$1"
+}
+
+# traced NAME EVENT: how many there were of it, and the sum of their times in us.
+traced() {
+	awk -v event=" mm_vmscan_$2: " '$0 ~ event { n++; sub(/:.*/, "", $4); gsub(/[.:]/, "", $4); us += $4 }
+		END { printf "%d %d\n", n, us }' "$TRACERS/pinscope-$1/trace"
+}
+
+# untraced: both tracers forget.
+untraced() {
+	echo >"$TRACERS/pinscope-first/trace"
+	echo >"$TRACERS/pinscope-last/trace"
+}
+
+# as_traced WHAT EVENT: the count of WHAT is that of the tracer, and its time lies between what the
+# tracer saw before the probe and after it.
+as_traced() {
+	local n b0 b1 e0 e1
+	read -r n b0 < <(traced first "$2_begin")
+	read -r _ b1 < <(traced last "$2_begin")
+	read -r _ e0 < <(traced first "$2_end")
+	read -r _ e1 < <(traced last "$2_end")
+	shows "\$b.time.$1.count - (\$a.time.$1.count // 0) == $n and $n > 0"
+	# The tracer cuts off what is less than a microsecond.
+	assert_between "$1 us" $((e0 - b1 - n)) $((e1 - b0 + n)) \
+		"$(jq -n --slurpfile a before --slurpfile b after "(\$b[0].time.$1.sum_ns - (\$a[0].time.$1.sum_ns // 0)) / 1000 | round")"
+}

@@ -1,0 +1,97 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# swap against the kernel's counters and its own tracer:
+#
+#    cgroup, 8 MiB
+#    +-----------------------------+    swapped out     +------------------------------------+
+#    | faults (faults.c), 12 MiB   | -----------------> | zram: at once                      |
+#    |                             | <----------------- | null_blk: each request takes 20 ms |
+#    +-----------------------------+    and in          +------------------------------------+
+
+# shellcheck disable=SC2016 # jq's variables
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	load swap.bash
+	((EUID == 0)) || { echo "needs root to load probes" >&2 && return 1; }
+	need_faults
+	tracer_start first
+	probe_load swap
+	tracer_start last
+}
+
+teardown_file() {
+	load swap.bash
+	tracer_stop first
+	tracer_stop last
+	probe_unload swap
+}
+
+setup() {
+	load swap.bash
+	cd "$BATS_TEST_TMPDIR" || return
+	cgroup_up memory.max=8M
+	MIN_FREE=$(</proc/sys/vm/min_free_kbytes)
+	faulter_start
+	cgroup_takes "$FAULTER"
+}
+
+teardown() {
+	echo "$MIN_FREE" >/proc/sys/vm/min_free_kbytes
+	faulter_stop
+	swap_off
+	cgroup_down
+	"$READER" set swap paused=off
+}
+
+@test "pages swapped in and out are those the kernel counts, and each read is a major fault" {
+	swap_zram
+	untraced
+	during fault hold 3072
+	shows '$b.out - $a.out == $kb.out - $ka.out and $kb.out - $ka.out > 1000'
+	shows '$b.all.pages_out - $a.all.pages_out == $b.out - $a.out and $me.write.time_ns > 0'
+	as_traced memcg_reclaim memcg_reclaim
+	shows '$me.memcg_reclaim.count == $b.time.memcg_reclaim.count - ($a.time.memcg_reclaim.count // 0)'
+	during fault touch
+	shows '$b.in - $a.in == $kb.in - $ka.in and $kb.in - $ka.in > 1000'
+	shows '$me.pages_in == $b.in - $a.in and $me.read.count == $kb.major - $ka.major'
+	shows '$me.read.time_ns > 0 and $me.read.count + $me.hit.count <= 3072'
+}
+
+@test "a read from a slow device takes as long as the device, and what was read ahead is a hit" {
+	swap_null 20
+	fault hold 3072
+	during fault touch
+	shows '$me.read.count == $kb.major - $ka.major and $b.in - $a.in == $kb.in - $ka.in'
+	shows '$me.read.count > 50 and $me.read.time_ns >= $me.read.count * 20e6'
+	shows '$me.hit.count > $me.read.count and $me.hit.time_ns / $me.hit.count < 20e6'
+}
+
+@test "direct reclaim and wake-ups of kswapd, as the kernel traces them" {
+	local wakes
+	swap_zram
+	echo "$FAULTER" >"${CGROUP%/*}/cgroup.procs"
+	untraced
+	during short_of_memory
+	as_traced reclaim direct_reclaim
+	read -r wakes _ < <(traced first kswapd_wake)
+	shows "\$b.kswapd - \$a.kswapd == $wakes and $wakes > 0"
+}
+
+# Until it ends, less memory is free than the kernel wants to be.
+short_of_memory() {
+	local free
+	free=$(awk '/^MemFree/ { print $2 }' /proc/meminfo)
+	echo $((free + 8192)) >/proc/sys/vm/min_free_kbytes
+	fault hold 1024
+	echo "$MIN_FREE" >/proc/sys/vm/min_free_kbytes
+}
+
+@test "paused, nothing is counted" {
+	swap_zram
+	"$READER" set swap paused=on
+	during fault hold 3072
+	shows '$b.out == $a.out and $kb.out > $ka.out and ($b.all // {}) == ($a.all // {})'
+}
