@@ -218,11 +218,53 @@ struct super_block {
 
 struct inode {
 	struct super_block *i_sb;
+	unsigned long i_ino;
+};
+
+struct address_space {
+	struct inode *host;
 };
 
 struct file {
 	struct inode *f_inode;
+	struct address_space *f_mapping;
 	void *private_data;
+};
+
+struct kiocb {
+	struct file *ki_filp;
+	s64 ki_pos;
+};
+
+struct kmem_cache {
+	unsigned int size;
+	unsigned int object_size;
+};
+
+struct page {
+	struct address_space *mapping;
+	unsigned long index;
+};
+
+struct folio {
+	unsigned long flags;
+	struct address_space *mapping;
+	unsigned long index;
+	unsigned int _nr_pages;
+};
+
+/* Up to 6.15. */
+struct folio___nr {
+	unsigned int _folio_nr_pages;
+};
+
+typedef struct {
+	unsigned long f;
+} memdesc_flags_t;
+
+/* From 6.18 on. */
+struct folio___memdesc {
+	memdesc_flags_t flags;
 };
 
 struct kernfs_node {
@@ -305,7 +347,8 @@ struct irqaction {
 };
 
 struct msghdr;
-struct page;
+struct iov_iter;
+struct pipe_inode_info;
 struct request_sock;
 struct proto_accept_arg;
 
@@ -357,6 +400,10 @@ struct bpf_map {
 
 /* net/ipv4/tcp_input.c: the acknowledgement covers data or a SYN that was not covered before. */
 #define FLAG_ACKED	   0x14
+
+enum pageflags {
+	PG_head,
+};
 
 enum skb_drop_reason {
 	SKB_DROP_REASON_SOCKET_RCVBUFF,
