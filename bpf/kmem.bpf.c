@@ -370,7 +370,8 @@ static __always_inline int slab_free(u64 site, u64 address)
 	return 0;
 }
 
-SEC("tp_btf/kmalloc")
+/* No tp_btf: not all kernels take a `const void *` there. */
+SEC("raw_tp/kmalloc")
 PROTO("void (unsigned long, const void *, size_t, size_t, gfp_t)")
 int BPF_PROG(kmem_kmalloc, u64 site, u64 address, u64 requested, u64 bytes)
 {
@@ -378,28 +379,29 @@ int BPF_PROG(kmem_kmalloc, u64 site, u64 address, u64 requested, u64 bytes)
 }
 
 #ifdef CACHE
-SEC("tp_btf/kmem_cache_alloc")
+SEC("raw_tp/kmem_cache_alloc")
 PROTO("void (unsigned long, const void *, struct kmem_cache *, gfp_t)")
 int BPF_PROG(kmem_cache_alloc, u64 site, u64 address, struct kmem_cache *cache)
 {
-	return slab_alloc(site, address, cache->object_size, cache->size);
+	return slab_alloc(site, address, BPF_CORE_READ(cache, object_size),
+			  BPF_CORE_READ(cache, size));
 }
 #else
-SEC("tp_btf/kmem_cache_alloc")
+SEC("raw_tp/kmem_cache_alloc")
 PROTO("void (unsigned long, const void *, size_t, size_t, gfp_t)")
 int BPF_PROG(kmem_cache_alloc, u64 site, u64 address, u64 requested, u64 bytes)
 {
 	return slab_alloc(site, address, requested, bytes);
 }
 
-SEC("tp_btf/kmalloc_node")
+SEC("raw_tp/kmalloc_node")
 PROTO("void (unsigned long, const void *, size_t, size_t, gfp_t, int)")
 int BPF_PROG(kmem_kmalloc_node, u64 site, u64 address, u64 requested, u64 bytes)
 {
 	return slab_alloc(site, address, requested, bytes);
 }
 
-SEC("tp_btf/kmem_cache_alloc_node")
+SEC("raw_tp/kmem_cache_alloc_node")
 PROTO("void (unsigned long, const void *, size_t, size_t, gfp_t, int)")
 int BPF_PROG(kmem_cache_node, u64 site, u64 address, u64 requested, u64 bytes)
 {
@@ -407,14 +409,14 @@ int BPF_PROG(kmem_cache_node, u64 site, u64 address, u64 requested, u64 bytes)
 }
 #endif
 
-SEC("tp_btf/kfree")
+SEC("raw_tp/kfree")
 PROTO("void (unsigned long, const void *)")
 int BPF_PROG(kmem_kfree, u64 site, u64 address)
 {
 	return slab_free(site, address);
 }
 
-SEC("tp_btf/kmem_cache_free")
+SEC("raw_tp/kmem_cache_free")
 PROTO("void (unsigned long, const void *)")
 int BPF_PROG(kmem_cache_free, u64 site, u64 address)
 {

@@ -41,7 +41,7 @@ teardown() {
 @test "files: as large as the kernel's own table says" {
 	local size
 	size=$(awk '$1 == "filp" { print $4 }' /proc/slabinfo)
-	adds "200 $((200 * size))" 'at("sites"; "alloc_empty_file"; "allocs", "bytes")' work 'pipe $r[$_], $w[$_] for 1..100'
+	adds "200 $((200 * size))" 'at("sites"; "(__alloc|alloc_empty)_file"; "allocs", "bytes")' work 'pipe $r[$_], $w[$_] for 1..100'
 }
 
 @test "pages: what a process touches and gives back" {
@@ -93,6 +93,20 @@ teardown() {
 	work 'get for 1..4000'
 	dump >"$BATS_TEST_TMPDIR/dump"
 	assert_eq "outstanding" 0 "$(numbers "$BATS_TEST_TMPDIR/dump" 'live("objects")')"
+}
+
+# bats test_tags=peer
+@test "bpftrace counts as many allocations and frees" {
+	command -v bpftrace >/dev/null || skip "bpftrace is not here"
+	counted() {
+		witness "tracepoint:kmem:kmalloc, tracepoint:kmem:kmem_cache_alloc, tracepoint:kmem:kmem_cache_free,
+			tracepoint:kmem:mm_page_alloc, tracepoint:kmem:mm_page_free /pid == $WORKER_PID/ { @ = count(); }
+			tracepoint:kmem:kfree /pid == $WORKER_PID && (uint64)args->ptr > 16/ { @ = count(); }"
+		work 'for (1..300) { pipe R, W; open F, "<", "/proc/self/stat"; $_ = <F>; syswrite W, "x" x 9000 }'
+		witnessed
+	}
+	grown 'sum(total("slab", "pages"; "allocs", "frees"))' counted
+	assert_eq "events" "$WITNESSED" "${GROWN[0]}"
 }
 
 @test "paused: nothing is counted" {

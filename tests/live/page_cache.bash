@@ -89,6 +89,11 @@ total() {
 		--args "$@"
 }
 
+# lost REASON
+lost() {
+	dump --map losses | jq -s --arg reason "$1" '[.[] | select(.labels.reason == $reason).count] | add'
+}
+
 # of_cgroup ID: its hits and misses.
 of_cgroup() {
 	dump --map cgroups --filter "cgroup=$1" | jq 'select(.type == "row") | .hits + .misses'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # what the tests use
 #
 # A process that does what it is told, a line of Perl at a time, and nothing else: what a probe counts
 # for it meanwhile is exact. (Perl is on every Debian, and has the system calls.)
@@ -23,4 +23,19 @@ worker_down() {
 	[[ -n $pid ]] || return 0
 	exec {WORKER_IN}>&-
 	wait "$pid"
+	WORKER_PID=''
+}
+
+# witness SCRIPT: bpftrace runs it until `witnessed`, which sets WITNESSED to the value of its @.
+witness() {
+	stdbuf -oL bpftrace -e 'BEGIN { printf("ready\n"); } '"$1" >"$BATS_TEST_TMPDIR/witness" 2>&1 3>&- &
+	SERVER["witness"]=$!
+	wait_for -t 120 grep -q ready "$BATS_TEST_TMPDIR/witness"
+}
+
+witnessed() {
+	kill -INT "${SERVER["witness"]}"
+	wait "${SERVER["witness"]}" || true
+	unset 'SERVER[witness]'
+	WITNESSED=$(awk '$1 == "@:" { print $2 }' "$BATS_TEST_TMPDIR/witness")
 }
