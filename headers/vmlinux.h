@@ -231,21 +231,41 @@ struct super_block {
 
 struct inode {
 	struct super_block *i_sb;
+	unsigned long i_ino;
+};
+
+struct address_space {
+	struct inode *host;
 };
 
 struct file {
 	struct inode *f_inode;
 	void *private_data;
+	struct address_space *f_mapping;
+};
+
+struct kiocb {
+	struct file *ki_filp;
+	s64 ki_pos;
+};
+
+struct kmem_cache {
+	unsigned int size;
+	unsigned int object_size;
 };
 
 struct page {
 	unsigned long flags;
 	unsigned int compound_nr; /* in the second of them */
+	struct address_space *mapping;
+	unsigned long index;
 };
 
 struct folio {
 	unsigned long flags;
 	unsigned int _nr_pages;
+	struct address_space *mapping;
+	unsigned long index;
 };
 
 /* Up to 6.15. */
@@ -405,12 +425,14 @@ struct irqaction {
 };
 
 struct msghdr;
+struct iov_iter;
+struct pipe_inode_info;
+struct request_sock;
+struct proto_accept_arg;
 struct swap_iocb;
 struct writeback_control;
 struct pt_regs;
 struct vm_area_struct;
-struct request_sock;
-struct proto_accept_arg;
 struct mm_struct;
 struct page;
 

@@ -1,0 +1,116 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# kmem against a process that allocates so much of this and that, and does nothing else. It is the
+# only one that is counted (pid), so that what else the machine does is not in the way.
+
+# bats file_tags=native
+
+# shellcheck disable=SC2016 # Perl's and jq's variables
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	load kmem.bash
+	probe_load kmem
+}
+
+teardown_file() {
+	load kmem.bash
+	probe_unload kmem
+}
+
+setup() {
+	load kmem.bash
+	worker_up
+	queue
+	settings "pid=$WORKER_PID"
+}
+
+teardown() {
+	worker_down
+	queue_gone
+	settings pid=0 outstanding=0 sample=1
+}
+
+@test "messages: by the code that allocates them and that frees them, with their sizes" {
+	adds "60 $((60 * 248)) $((60 * 256)) 0" 'loads("allocs", "requested_bytes", "bytes"), unloads' send 60
+	adds "0 60" 'loads("allocs"), unloads' receive 60
+}
+
+@test "files: as large as the kernel's own table says" {
+	local size
+	size=$(awk '$1 == "filp" { print $4 }' /proc/slabinfo)
+	adds "200 $((200 * size))" 'at("sites"; "(__alloc|alloc_empty)_file"; "allocs", "bytes")' work 'pipe $r[$_], $w[$_] for 1..100'
+}
+
+@test "pages: what a process touches and gives back" {
+	# By mmap, with MAP_POPULATE, and munmap: less than a huge page each time. Tables of pages come to it.
+	grown 'mine("pages"), mine("pages_freed")' work 'for (1..20) {
+		$p = syscall 9, 0, 256 * 4096, 3, 0x8022, -1, 0;
+		syscall(11, $p, 256 * 4096) == 0 or die }'
+	assert_between "allocated" 5120 5180 "${GROWN[0]}"
+	assert_between "freed" 5120 5180 "${GROWN[1]}"
+}
+
+@test "sites, orders, processes and totals agree" {
+	grown 'total("slab"; "allocs"), sum(rows("sites").allocs), sum(rows("procs", "rest").slab_allocs),
+		total("slab"; "frees"), sum(rows("sites").frees), sum(rows("procs", "rest").slab_frees),
+		total("slab"; "bytes"), sum(rows("sites").bytes), sum(rows("procs", "rest").slab_bytes),
+		total("pages"; "bytes") / 4096, sum(rows("orders") | .allocs * pow(2; .order)), sum(rows("procs", "rest").pages)' \
+		work 'for (1..300) { pipe R, W; open F, "<", "/proc/self/stat"; $_ = <F>; syswrite W, "x" x 9000 }'
+	assert_eq "allocations" "${GROWN[*]:0:1} ${GROWN[*]:0:1}" "${GROWN[*]:1:2}"
+	assert_eq "frees" "${GROWN[*]:3:1} ${GROWN[*]:3:1}" "${GROWN[*]:4:2}"
+	assert_eq "bytes" "${GROWN[*]:6:1} ${GROWN[*]:6:1}" "${GROWN[*]:7:2}"
+	assert_eq "pages" "${GROWN[*]:9:1} ${GROWN[*]:9:1}" "${GROWN[*]:10:2}"
+	assert_between "allocations" 1500 60000 "${GROWN[0]}"
+}
+
+@test "outstanding: what is not freed yet, whoever frees it" {
+	settings outstanding=1
+	adds "60 $((60 * 256))" 'live("objects", "bytes")' send 60
+	adds "-20 $((-20 * 256))" 'live("objects", "bytes")' receive 20
+	adds "-40 $((-40 * 256))" 'live("objects", "bytes")' perl -e "msgrcv $QUEUE, \$_, 200, 0, 0 for 1..40"
+}
+
+# bats test_tags=once
+@test "a sample counts for all" {
+	settings sample=4
+	# 8000 trials of 1/4: six standard deviations are 930.
+	grown 'loads("allocs"), total("slab"; "allocs")' work 'for (1..8000) { msgsnd $q, $m, 0; get }'
+	assert_between "by site" 7070 8930 "${GROWN[0]}"
+	assert_between "in all" 8000 8100 "${GROWN[1]}"
+	assert_eq "each counts for" 4 $((GROWN[0] % 4 + 4))
+}
+
+# bats test_tags=once
+@test "a sample of what is outstanding stands for all, and ends with it" {
+	settings outstanding=8
+	work '$m = pack "l! a*", 1, "x"'
+	# 4000 objects, 1/8 of them: six standard deviations are 1000.
+	grown 'live("objects")' work 'msgsnd $q, $m, 0 or die for 1..4000'
+	assert_between "outstanding" 3000 5000 "${GROWN[0]}"
+	work 'get for 1..4000'
+	dump >"$BATS_TEST_TMPDIR/dump"
+	assert_eq "outstanding" 0 "$(numbers "$BATS_TEST_TMPDIR/dump" 'live("objects")')"
+}
+
+# bats test_tags=peer
+@test "bpftrace counts as many allocations and frees" {
+	command -v bpftrace >/dev/null || skip "bpftrace is not here"
+	counted() {
+		witness "tracepoint:kmem:kmalloc, tracepoint:kmem:kmem_cache_alloc, tracepoint:kmem:kmem_cache_free,
+			tracepoint:kmem:mm_page_alloc, tracepoint:kmem:mm_page_free /pid == $WORKER_PID/ { @ = count(); }
+			tracepoint:kmem:kfree /pid == $WORKER_PID && (uint64)args->ptr > 16/ { @ = count(); }"
+		work 'for (1..300) { pipe R, W; open F, "<", "/proc/self/stat"; $_ = <F>; syswrite W, "x" x 9000 }'
+		witnessed
+	}
+	grown 'sum(total("slab", "pages"; "allocs", "frees"))' counted
+	assert_eq "events" "$WITNESSED" "${GROWN[0]}"
+}
+
+@test "paused: nothing is counted" {
+	settings paused=on
+	adds "0 0" 'total("slab", "pages"; "allocs")' send 10
+	settings paused=off
+}
