@@ -296,6 +296,42 @@ struct irqaction {
 	const char *name;
 };
 
+struct gendisk {
+	char disk_name[32];
+};
+
+struct request_queue {
+	struct gendisk *disk; /* from 5.15 on */
+};
+
+enum mq_rq_state {
+	MQ_RQ_IDLE = 0,
+};
+
+struct request {
+	struct request_queue *q;
+	unsigned int cmd_flags;
+	unsigned int __data_len;
+	u64 __sector;
+	struct gendisk *rq_disk; /* up to 5.15 */
+	u64 start_time_ns;
+	u64 io_start_time_ns;
+	unsigned short nr_phys_segments;
+	enum mq_rq_state state;
+	void *end_io;
+	void *end_io_data;
+};
+
+struct block_device {
+	struct gendisk *bd_disk;
+};
+
+struct bio {
+	struct gendisk *bi_disk; /* up to 5.11 */
+	struct block_device *bi_bdev;
+	unsigned int bi_opf;
+};
+
 struct msghdr;
 struct page;
 struct request_sock;
@@ -361,6 +397,9 @@ enum skb_drop_reason {
 
 #define ETH_P_IP	0x0800
 #define ETH_P_IPV6	0x86dd
+
+/* include/linux/blk_types.h */
+#define REQ_OP_MASK	0xff
 
 /* include/linux/interrupt.h */
 #define NET_RX_SOFTIRQ	3
