@@ -4,10 +4,10 @@
 # Disks for the tests of block_io, what the probe says of them, and what the kernel says.
 
 ROOT=${ROOT:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)}
-# shellcheck source-path=SCRIPTDIR
-for part in traffic pinscope assert; do
-	. "$ROOT/tests/live/$part.bash"
-done
+# shellcheck source=tests/live/traffic.bash
+. "$ROOT/tests/live/traffic.bash"
+# shellcheck source=tests/live/pinscope.bash
+. "$ROOT/tests/live/pinscope.bash"
 
 # loop_up FILE: a disk made of that file, in LOOP, its name without /dev/ in DISK.
 loop_up() {
