@@ -215,7 +215,7 @@ struct {
 
 #ifdef REQUESTS
 /* With the time of its SYN-ACK, by which it differs from an earlier one at the same address. */
-struct request {
+struct syn_request {
 	u64 address;
 	u64 sent_us;
 };
@@ -225,7 +225,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, u32);
-	__type(value, struct request);
+	__type(value, struct syn_request);
 } completing SEC(".maps") INTERNAL;
 #endif
 
@@ -563,7 +563,7 @@ static __always_inline u64 synack_sent_us(struct request_sock *req)
 static __always_inline void request_completing(struct request_sock *req, u64 sent_us)
 {
 	u32 key = 0;
-	struct request *which = bpf_map_lookup_elem(&completing, &key);
+	struct syn_request *which = bpf_map_lookup_elem(&completing, &key);
 
 	if (which) {
 		which->address = (u64)req;
@@ -574,7 +574,7 @@ static __always_inline void request_completing(struct request_sock *req, u64 sen
 static __always_inline bool request_completed(struct request_sock *req)
 {
 	u32 key = 0;
-	struct request *which = bpf_map_lookup_elem(&completing, &key);
+	struct syn_request *which = bpf_map_lookup_elem(&completing, &key);
 
 	return which && which->address == (u64)req && which->sent_us == synack_sent_us(req);
 }

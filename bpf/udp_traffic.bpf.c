@@ -12,7 +12,7 @@
  *   __sk_queue_drop_skb          the checksum was found wrong while reading
  *   inet_sock_destruct           the end of the socket
  *
- * A datagram that waits is noted in a table with a place for each packet (skbtime.bpf.h), so that
+ * A datagram that waits is noted in a table with a place for each packet (since.bpf.h), so that
  * the way through the queue needs no hash. Several processors may deliver to one socket, and
  * several threads read it: all counters are atomic.
  *
@@ -49,7 +49,7 @@
 #include "conn.bpf.h"
 #include "config.bpf.h"
 #include "slots.bpf.h"
-#include "skbtime.bpf.h"
+#include "since.bpf.h"
 #include "text.bpf.h"
 
 PROBE("net",
@@ -144,7 +144,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 65536);
 	__type(key, u32);
-	__type(value, struct skbtime);
+	__type(value, struct since);
 } arrivals SEC(".maps") INTERNAL;
 
 static __always_inline struct stats *rest_here(void)
@@ -302,7 +302,7 @@ int BPF_PROG(udp_arrived, struct sock *sk, struct sk_buff *skb)
 
 	if (stats)
 		__sync_fetch_and_add(&stats->arrived, 1);
-	skbtime_note(&arrivals, skb, stats && sampled() ? bpf_ktime_get_ns() : 0);
+	since_note(&arrivals, skb, stats && sampled() ? bpf_ktime_get_ns() : 0);
 	return 0;
 }
 
@@ -343,8 +343,8 @@ int BPF_PROG(udp_read, struct sock *sk, struct sk_buff *skb, int len)
 		return 0;
 	__sync_fetch_and_add(&stats->received, 1);
 	__sync_fetch_and_add(&stats->received_bytes, len);
-	since = skbtime_of(&arrivals, skb);
-	if (since == SKBTIME_LOST)
+	since = since_of(&arrivals, skb);
+	if (since == SINCE_LOST)
 		LOSE(untimed);
 	else if (since)
 		record(stats, since);

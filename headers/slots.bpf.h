@@ -98,6 +98,31 @@ static __always_inline void *slot_claim(void *table, void *claims, u64 owner)
 	return NULL;
 }
 
+/*
+ * A place for `owner`, whose row lives as long as the table, where nothing serialises those who
+ * make it. All look for it in the same order, so one of them gets it; NULL for the others, as if
+ * the table were full: once it is made they find the row.
+ */
+static __always_inline void *slot_claim_shared(void *table, void *claims, u64 owner)
+{
+	u32 size = slots_size(table), at = slot_home(owner, size);
+
+	for (int i = 0; i < SLOT_WINDOW; i++) {
+		struct slot *slot = bpf_map_lookup_elem(table, &at);
+		u64 *holder;
+
+		if (slot && !bpf_map_update_elem(claims, &at, &owner, BPF_NOEXIST)) {
+			slot->index = at;
+			return slot;
+		}
+		holder = bpf_map_lookup_elem(claims, &at);
+		if (holder && *holder == owner)
+			break;
+		at = slot_next(at, size);
+	}
+	return NULL;
+}
+
 static __always_inline void slot_leave(struct slot *slot, void *claims, u64 mark)
 {
 	u32 at = slot->index;

@@ -424,17 +424,53 @@ struct irqaction {
 	const char *name;
 };
 
+struct gendisk {
+	char disk_name[32];
+};
+
+struct request_queue {
+	struct gendisk *disk; /* from 5.15 on */
+};
+
+enum mq_rq_state {
+	MQ_RQ_IDLE = 0,
+};
+
+struct request {
+	struct request_queue *q;
+	unsigned int cmd_flags;
+	unsigned int __data_len;
+	u64 __sector;
+	struct gendisk *rq_disk; /* up to 5.15 */
+	u64 start_time_ns;
+	u64 io_start_time_ns;
+	unsigned short nr_phys_segments;
+	enum mq_rq_state state;
+	void *end_io;
+	void *end_io_data;
+};
+
+struct block_device {
+	struct gendisk *bd_disk;
+};
+
+struct bio {
+	struct gendisk *bi_disk; /* up to 5.11 */
+	struct block_device *bi_bdev;
+	unsigned int bi_opf;
+};
+
 struct msghdr;
-struct iov_iter;
-struct pipe_inode_info;
+struct page;
 struct request_sock;
 struct proto_accept_arg;
+struct iov_iter;
+struct pipe_inode_info;
 struct swap_iocb;
 struct writeback_control;
 struct pt_regs;
 struct vm_area_struct;
 struct mm_struct;
-struct page;
 
 struct bpf_map {
 	u32 max_entries;
@@ -537,3 +573,6 @@ enum vm_fault_reason {
 	VM_FAULT_SIGSEGV = 0x40,
 	VM_FAULT_RETRY = 0x400,
 };
+
+/* include/linux/blk_types.h */
+#define REQ_OP_MASK 0xff

@@ -225,6 +225,23 @@ static void cached_read(void)
 		die("read");
 }
 
+/* Of a device that is done at once (module null_blk): what is left is the kernel's block layer. */
+
+static void block_begin(void)
+{
+	fd = open("/dev/nullb0", O_RDONLY | O_DIRECT);
+	if (fd < 0)
+		die("open the null device");
+}
+
+static void block_read(void)
+{
+	static char buf[PAGE] __attribute__((aligned(PAGE)));
+
+	if (pread(fd, buf, sizeof(buf), 0) != sizeof(buf))
+		die("read a block");
+}
+
 static char *memory, *page;
 
 static void fault_begin(void)
@@ -275,6 +292,8 @@ const struct op ops[] = {
 	 stop},
 	{"cached_read", "4 KiB from the page cache", 256, read_begin, nothing, cached_read,
 	 nothing},
+	{"block_read", "4 KiB from a block device, past the page cache", 128, block_begin, nothing,
+	 block_read, nothing},
 	{"page_fault", "first touch of a page", PAGES, fault_begin, fault_prepare, page_fault,
 	 fault_end},
 	{0},
