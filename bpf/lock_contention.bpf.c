@@ -235,24 +235,26 @@ static __always_inline struct minihist *row_of(const struct site *site)
 
 #define KINDS(type) (sizeof(struct type) / sizeof(struct hist))
 
-static __always_inline struct hist *all_of(u32 kind)
+/* The barriers: clang knows the bounds and may check late, the verifier wants it early. */
+static __always_inline struct hist *hist_at(void *map, u32 at, u32 size)
 {
-	struct hist *all = NULL;
 	u32 key = 0;
+	struct hist *all = bpf_map_lookup_elem(map, &key);
 
-	barrier_var(kind); /* clang knows the bounds, the verifier has to see them checked */
+	barrier_var(at);
+	if (!all || at >= size)
+		return NULL;
+	barrier_var(all);
+	return all + at;
+}
+
+static __always_inline struct hist *hist_of(u32 kind)
+{
 #ifndef SLOWPATH
-	if (kind >= KIND_SPIN) {
-		kind -= KIND_SPIN;
-		barrier_var(kind);
-		if (kind < KINDS(spins))
-			all = bpf_map_lookup_elem(&spins, &key);
-		return all ? all + kind : NULL;
-	}
+	if (kind >= KIND_SPIN)
+		return hist_at(&spins, kind - KIND_SPIN, KINDS(spins));
 #endif
-	if (kind < KINDS(sleeps))
-		all = bpf_map_lookup_elem(&sleeps, &key);
-	return all ? all + kind : NULL;
+	return hist_at(&sleeps, kind, KINDS(sleeps));
 }
 
 /* Global, so that the verifier looks at it once, and not at all that follows for each slot. */
@@ -264,7 +266,7 @@ __noinline u32 slot_of(u64 ns)
 static __always_inline void record(void *ctx, u32 kind, u64 ns)
 {
 	struct site site = {.kind = kind};
-	struct hist *all = all_of(kind);
+	struct hist *all = hist_of(kind);
 	u32 slot = slot_of(ns);
 	struct minihist *row;
 
