@@ -239,6 +239,8 @@ struct css_set {
 
 struct task_struct {
 	int tgid;
+	struct task_struct *group_leader;
+	u64 start_time;
 	char comm[16];
 	struct css_set *cgroups;
 };
