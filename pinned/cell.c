@@ -31,6 +31,9 @@ void print_label(struct out *o, const struct column *c, const struct row *row, e
 	case FMT_KSYM:
 		print_ksym(o, cell_number(c, row), escape);
 		break;
+	case FMT_HEX:
+		out_printf(o, "0x%llx", (unsigned long long)cell_number(c, row));
+		break;
 	case FMT_ENUM:
 		name = enum_name(c->names, cell_number(c, row));
 		if (name) {

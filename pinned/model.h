@@ -17,6 +17,7 @@ enum format {
 	FMT_PORT,
 	FMT_ENUM,
 	FMT_KSYM, /* an address of the kernel */
+	FMT_HEX,
 	FMT_FLAG,
 	FMT_ADDRESS,
 	FMT_PREFIX,

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * locks LOCK MS ROUNDS: makes tasks wait for a lock of the kernel for a known time.
+ *
+ *   mutex    of a pipe: the holder writes to it from a page that is not there yet
+ *   inode    of a file, a rwsem: the holder writes to the file from such a page
+ *   dir      of a directory, a rwsem: the holder reads the directory into such a page, as a reader;
+ *            a task that makes an entry waits for it as a writer, one that reads behind that one
+ *
+ * The page comes (userfaultfd) MS milliseconds after the last was seen to sleep; so long at least
+ * have they waited. What they saw themselves of their system calls is the most.
+ *
+ * Prints a line for each wait: MODE LEAST MOST (in ns).
+ */
+#include <dirent.h>
+#include <err.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SIZE 4096
+
+static int fds[2];
+static char directory[] = "/dev/shm/locks-XXXXXX", entry[64];
+static char there[SIZE];
+static char *page; /* the one that is not there */
+static int faults; /* the userfaultfd */
+
+static uint64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+/* What is done with the lock, by the holder with the page that is not there. */
+static long use_pipe(char *buffer)
+{
+	return write(fds[1], buffer, 1);
+}
+
+static long use_file(char *buffer)
+{
+	return pwrite(fds[0], buffer, 1, 0);
+}
+
+static long read_dir(char *buffer)
+{
+	int fd = open(directory, O_RDONLY | O_DIRECTORY);
+	long n = syscall(SYS_getdents64, fd, buffer, SIZE);
+
+	close(fd);
+	return n;
+}
+
+static long make_entry(char *buffer)
+{
+	(void)buffer;
+	return mkdir(entry, 0700) ?: rmdir(entry);
+}
+
+struct waiter {
+	const char *mode;
+	long (*use)(char *buffer);
+	pthread_t thread;
+	volatile int tid;
+	uint64_t took;
+};
+
+static const struct lock {
+	const char *name;
+	long (*hold)(char *buffer);
+	struct waiter waiters[2]; /* as many as have a name */
+} locks[] = {
+	{"mutex", use_pipe, {{.mode = "mutex", .use = use_pipe}}},
+	{"inode", use_file, {{.mode = "rwsem_write", .use = use_file}}},
+	{"dir",
+	 read_dir,
+	 {{.mode = "rwsem_write", .use = make_entry}, {.mode = "rwsem_read", .use = read_dir}}},
+};
+
+static void prepare(const struct lock *lock)
+{
+	if (lock->hold == use_pipe && pipe(fds))
+		err(1, "pipe");
+	if (lock->hold == use_file)
+		fds[0] = memfd_create("locks", 0);
+	if (!mkdtemp(directory))
+		err(1, "%s", directory);
+	snprintf(entry, sizeof(entry), "%s/entry", directory);
+}
+
+static void page_prepare(void)
+{
+	struct uffdio_api api = {.api = UFFD_API};
+	struct uffdio_register range = {.mode = UFFDIO_REGISTER_MODE_MISSING};
+
+	page = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	faults = syscall(SYS_userfaultfd, O_CLOEXEC);
+	range.range.start = (uintptr_t)page;
+	range.range.len = SIZE;
+	if (faults < 0 || ioctl(faults, UFFDIO_API, &api) || ioctl(faults, UFFDIO_REGISTER, &range))
+		err(1, "userfaultfd");
+}
+
+static void page_wanted(void)
+{
+	struct uffd_msg msg;
+
+	if (read(faults, &msg, sizeof(msg)) != sizeof(msg))
+		err(1, "userfaultfd");
+}
+
+static void page_give(void)
+{
+	struct uffdio_zeropage zero = {.range = {.start = (uintptr_t)page, .len = SIZE}};
+
+	if (ioctl(faults, UFFDIO_ZEROPAGE, &zero))
+		err(1, "userfaultfd");
+}
+
+static void *hold(void *arg)
+{
+	const struct lock *lock = arg;
+
+	if (lock->hold(page) < 0)
+		err(1, "%s", lock->name);
+	return NULL;
+}
+
+static void *wait_for(void *arg)
+{
+	struct waiter *waiter = arg;
+	uint64_t begin = now();
+
+	waiter->tid = gettid();
+	if (waiter->use(there) < 0)
+		err(1, "%s", waiter->mode);
+	waiter->took = now() - begin;
+	return NULL;
+}
+
+/* Whether the thread sleeps and no signal can wake it. */
+static int sleeps(int tid)
+{
+	char path[64], stat[512] = "", *state;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	file = fopen(path, "r");
+	if (!file)
+		return 0;
+	if (!fgets(stat, sizeof(stat), file))
+		stat[0] = 0;
+	fclose(file);
+	state = strrchr(stat, ')');
+	return state && state[2] == 'D';
+}
+
+static void start(struct waiter *waiter)
+{
+	pthread_create(&waiter->thread, NULL, wait_for, waiter);
+	while (!waiter->tid || !sleeps(waiter->tid))
+		usleep(1000);
+}
+
+static void round_of(struct lock lock, long ms)
+{
+	uint64_t seen, given;
+	pthread_t holder;
+	char byte;
+
+	madvise(page, SIZE, MADV_DONTNEED);
+	pthread_create(&holder, NULL, hold, &lock);
+	page_wanted();
+	for (int i = 0; i < 2 && lock.waiters[i].mode; i++)
+		start(&lock.waiters[i]);
+	seen = now();
+	usleep(ms * 1000);
+	given = now();
+	page_give();
+	pthread_join(holder, NULL);
+	for (int i = 0; i < 2 && lock.waiters[i].mode; i++) {
+		pthread_join(lock.waiters[i].thread, NULL);
+		printf("%s %llu %llu\n", lock.waiters[i].mode, (unsigned long long)(given - seen),
+		       (unsigned long long)lock.waiters[i].took);
+	}
+	for (int i = 0; lock.hold == use_pipe && i < 2; i++)
+		if (read(fds[0], &byte, 1) != 1)
+			err(1, "read");
+}
+
+int main(int argc, char **argv)
+{
+	const struct lock *lock = NULL;
+
+	for (size_t i = 0; argc == 4 && i < sizeof(locks) / sizeof(*locks); i++)
+		if (!strcmp(argv[1], locks[i].name))
+			lock = &locks[i];
+	if (!lock)
+		errx(2, "usage: locks mutex|inode|dir MS ROUNDS");
+	prepare(lock);
+	page_prepare();
+	for (int i = 0; i < atoi(argv[3]); i++)
+		round_of(*lock, atol(argv[2]));
+	rmdir(directory);
+	return 0;
+}
