@@ -237,8 +237,16 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+struct signal_struct {
+	atomic_t live;
+};
+
 struct task_struct {
+	int pid;
 	int tgid;
+	struct task_struct *group_leader;
+	u64 start_time;
+	struct signal_struct *signal;
 	char comm[16];
 	struct css_set *cgroups;
 };
