@@ -57,8 +57,9 @@ endef
 $(foreach o,$(OBJECTS),$(eval $(call object_rule,bpf/$(notdir $(patsubst %/,%,$(dir $(o)))).bpf.c,$(o))))
 $(foreach o,$(FIXTURE_OBJECTS),$(eval $(call object_rule,tests/fixture/$(notdir $(patsubst %/,%,$(dir $(o)))).bpf.c,$(o))))
 
-# This one includes the other's source.
+# These include the source of another.
 $(filter $(B)/fixture/upgrade_exec/%,$(FIXTURE_OBJECTS)): tests/fixture/load_exec.bpf.c
+$(filter $(B)/fixture/sw_counters/%,$(FIXTURE_OBJECTS)): bpf/hw_cache.bpf.c
 
 READER_OBJECTS := $(patsubst pinned/%.c,$(B)/pinned/%.o,$(wildcard pinned/*.c))
 
@@ -127,7 +128,7 @@ bench: ## what probes and peers add, in instructions, on four kernels (an hour)
 bench-tools: all $(B)/bench/ops $(BLOCKS)
 
 .PHONY: tests
-tests: all $(addprefix $(B)/tests/,traffic fill churn tun udp) $(FIXTURE_OBJECTS) ## build what the tests need
+tests: all $(addprefix $(B)/tests/,traffic fill churn tun udp nest) $(FIXTURE_OBJECTS) ## build what the tests need
 
 .PHONY: install
 install: all ## install below DESTDIR/PREFIX
