@@ -81,7 +81,7 @@ static void text_end_map(struct print *p)
 		return;
 	if (p->schema->staged)
 		stages_close(p->state, o);
-	else if (p->schema->edges)
+	else if (p->schema->edges && p->rows)
 		cycles_print(p->state, o);
 	else if (p->state && p->rows)
 		table_print(p->state, o);
