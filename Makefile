@@ -57,8 +57,9 @@ endef
 $(foreach o,$(OBJECTS),$(eval $(call object_rule,bpf/$(notdir $(patsubst %/,%,$(dir $(o)))).bpf.c,$(o))))
 $(foreach o,$(FIXTURE_OBJECTS),$(eval $(call object_rule,tests/fixture/$(notdir $(patsubst %/,%,$(dir $(o)))).bpf.c,$(o))))
 
-# This one includes the other's source.
+# These include the source of another.
 $(filter $(B)/fixture/upgrade_exec/%,$(FIXTURE_OBJECTS)): tests/fixture/load_exec.bpf.c
+$(filter $(B)/fixture/sw_counters/%,$(FIXTURE_OBJECTS)): bpf/hw_cache.bpf.c
 
 READER_OBJECTS := $(patsubst pinned/%.c,$(B)/pinned/%.o,$(wildcard pinned/*.c))
 

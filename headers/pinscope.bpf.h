@@ -22,7 +22,10 @@
 #define METRIC(name)	  TAG("metric:" name)
 #define BY_CPU		  TAG("by_cpu")
 #define STAGED		  TAG("staged")
+#define EDGES		  TAG("edges")
 #define INTERNAL	  TAG("internal")
+/* Of a map of perf events: which, as the numbers of perf_event_attr: "TYPE CONFIG". */
+#define COUNTER(event)	  TAG("counter:" event)
 /* For a typedef of u32: its names are those of that enum in the running kernel. */
 #define KERNEL_ENUM(name) TAG("enum:" name)
 

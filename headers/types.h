@@ -38,9 +38,12 @@ typedef u16 port_t;  /* host byte order */
 typedef u32 netns_t; /* inode number, as in /proc/PID/ns/net */
 typedef u32 tgid_t;  /* what user space calls a pid */
 typedef u32 ifindex_t;
-typedef u32 irq_t;	/* as in /proc/interrupts */
-typedef u64 ksym_t;	/* address in the kernel, printed as function+0x1f */
-typedef u64 uaddr_t;	/* address in a process, printed as 0x7f.. */
+typedef u32 irq_t;   /* as in /proc/interrupts */
+typedef u64 ksym_t;  /* address in the kernel, printed as function+0x1f */
+typedef u64 uaddr_t; /* address in a process, printed as 0x7f.. */
+typedef struct {
+	u64 ip[16];
+} kstack_t;		/* call chain in the kernel, the innermost first, 0 behind the last */
 typedef u64 cgroupid_t; /* cgroup v2 id: the inode number of its directory */
 typedef struct {
 	char name[16];

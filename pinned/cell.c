@@ -8,6 +8,22 @@ void out_bytes_plain(struct out *o, const char *text, size_t n)
 	out_bytes(o, text, n);
 }
 
+/* As flame graphs have it: the outermost first. */
+static void print_stack(struct out *o, const u8 *addresses, u32 size, escape_fn *escape)
+{
+	const char *between = "";
+
+	for (u32 end = size; end; end -= sizeof(u64)) {
+		u64 address = load_number(addresses + end - sizeof(u64), sizeof(u64));
+
+		if (!address)
+			continue;
+		out_str(o, between);
+		print_ksym(o, address, escape);
+		between = ";";
+	}
+}
+
 void print_label(struct out *o, const struct column *c, const struct row *row, escape_fn *escape)
 {
 	struct text text;
@@ -33,6 +49,9 @@ void print_label(struct out *o, const struct column *c, const struct row *row, e
 		break;
 	case FMT_HEX:
 		out_printf(o, "0x%llx", (unsigned long long)cell_number(c, row));
+		break;
+	case FMT_KSTACK:
+		print_stack(o, cell(c, row), c->size, escape);
 		break;
 	case FMT_ENUM:
 		name = enum_name(c->names, cell_number(c, row));

@@ -117,6 +117,8 @@ bytes map_charge(struct kernel *k, const struct bpf_map *map, int cpus)
 	case BPF_MAP_TYPE_INODE_STORAGE:
 		return kernel_sizeof(k, "bpf_local_storage_map", 448) +
 		       BUCKET * power_of_two(cpus > 2 ? cpus : 2);
+	case BPF_MAP_TYPE_PERF_EVENT_ARRAY:
+		return kernel_sizeof(k, "bpf_array", 320) + cpus * sizeof(void *);
 	default:
 		return array_charge(k, map, cpus);
 	}

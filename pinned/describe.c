@@ -38,19 +38,31 @@ void object_close(struct object *o)
 	free(o);
 }
 
-const char *object_tag(const struct object *o, const char *variable, const char *prefix)
+const char *object_tagged(const struct object *o, const char *prefix, u32 *id, const char **text)
 {
 	size_t n = strlen(prefix);
 
-	for (u32 id = 1; id < btf__type_cnt(o->btf); id++) {
-		const struct btf_type *tag = btf__type_by_id(o->btf, id), *var;
+	while (++*id < btf__type_cnt(o->btf)) {
+		const struct btf_type *tag = btf__type_by_id(o->btf, *id), *var;
 
 		if (!btf_is_decl_tag(tag) || strncmp(type_name(o->btf, tag), prefix, n))
 			continue;
 		var = btf__type_by_id(o->btf, tag->type);
-		if (var && btf_is_var(var) && !strcmp(type_name(o->btf, var), variable))
-			return type_name(o->btf, tag) + n;
+		*text = type_name(o->btf, tag) + n;
+		if (var && btf_is_var(var))
+			return type_name(o->btf, var);
 	}
+	return NULL;
+}
+
+const char *object_tag(const struct object *o, const char *variable, const char *prefix)
+{
+	const char *name, *text;
+	u32 id = 0;
+
+	while ((name = object_tagged(o, prefix, &id, &text)))
+		if (!strcmp(name, variable))
+			return text;
 	return NULL;
 }
 
@@ -159,6 +171,7 @@ enum described describe_map(const struct object *o, const char *map, bool array,
 		return MAP_OTHER;
 	s->vacant = array && is_place(o->btf, key, value);
 	s->staged = object_tag(o, map, "staged");
+	s->edges = has_tag(o, map, "edges");
 	single = s->vacant || (array && entries == 1);
 	classify_key(o->btf, key, s);
 	if (!lay_out(&layout, key, value, single, s))

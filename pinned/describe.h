@@ -16,6 +16,8 @@ void object_close(struct object *object);
 
 /* The text of the declaration tag `prefix`TEXT on a variable; NULL: none. */
 const char *object_tag(const struct object *o, const char *variable, const char *prefix);
+/* Goes on from *id to the next variable with such a tag: its name, and the text. NULL: no more. */
+const char *object_tagged(const struct object *o, const char *prefix, u32 *id, const char **text);
 bool object_is_internal(const struct object *o, const char *map);
 
 enum described {

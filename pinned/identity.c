@@ -85,6 +85,10 @@ static void map(struct out *o, const struct schema *s)
 		member(o, "staged");
 		out_str(o, "true");
 	}
+	if (s->edges) {
+		member(o, "edges");
+		out_str(o, "true");
+	}
 	columns(o, "labels", s->labels, s->n_labels);
 	key_names(o, s);
 	columns(o, "fields", s->fields, s->n_fields);
@@ -114,6 +118,18 @@ static void programs(struct out *o, const struct probe *probe)
 	out_char(o, '}');
 }
 
+static void missing(struct out *o, const struct probe *probe)
+{
+	member(o, "unavailable");
+	out_char(o, '[');
+	for (unsigned int i = 0; i < probe->n_missing; i++) {
+		if (i)
+			out_char(o, ',');
+		escape_json_string(o, probe->missing[i]);
+	}
+	out_char(o, ']');
+}
+
 static void one_probe(struct out *o, const struct probe *probe, const struct query *query)
 {
 	out_char(o, '{');
@@ -134,7 +150,10 @@ static void one_probe(struct out *o, const struct probe *probe, const struct que
 	open_object(o, "losses");
 	for (unsigned int i = 0; i < probe->n_losses; i++)
 		member_u64(o, probe->losses[i].name, probe->losses[i].count);
-	out_str(o, "}}");
+	out_char(o, '}');
+	if (probe->n_missing)
+		missing(o, probe);
+	out_char(o, '}');
 }
 
 void json_identity(struct print *p)

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "charge.h"
+#include "counter.h"
 #include "error.h"
 #include "fits.h"
 #include "shape.h"
@@ -122,6 +123,25 @@ static json_t *inspect_needs(struct inspection *in)
 	return list;
 }
 
+/* A probe can do without some of its counters, not without all. */
+static void inspect_counters(struct inspection *in)
+{
+	const char *tag;
+	__u32 id = 0;
+	int err = 0;
+
+	while ((tag = next_tag(in->btf, NULL, &id))) {
+		if (strncmp(tag, COUNTER_TAG, strlen(COUNTER_TAG)))
+			continue;
+		err = counter_missing(tag + strlen(COUNTER_TAG));
+		if (!err)
+			return;
+	}
+	if (err && !*in->reason)
+		snprintf(in->reason, sizeof(in->reason), "its counters are not available: %s",
+			 counter_reason(err));
+}
+
 /* Two maps of the same shape can take each other's place with what is in them. */
 static json_t *shape(const struct btf *btf, const struct bpf_map *map, bool config)
 {
@@ -140,16 +160,17 @@ static json_t *inspect_map(struct inspection *in, const struct bpf_map *map)
 	const char *name = bpf_map__name(map), *type = libbpf_bpf_map_type_str(bpf_map__type(map));
 	unsigned long long memory = map_charge(in->kernel, map, libbpf_num_possible_cpus());
 	bool config = !strcmp(name, CONFIG_MAP);
-	bool internal = bpf_map__is_internal(map) || find_tag(in->btf, name, "internal");
+	bool counter = find_tag(in->btf, name, COUNTER_TAG);
+	bool internal = bpf_map__is_internal(map) || find_tag(in->btf, name, "internal") || counter;
 
 	if (config)
 		name = CONFIG_NAME;
 	in->memory += memory;
-	return json_pack("{s:s, s:s, s:i, s:i, s:i, s:I, s:b, s:o, s:o}", "name", name, "type",
+	return json_pack("{s:s, s:s, s:i, s:i, s:i, s:I, s:b, s:b, s:o, s:o}", "name", name, "type",
 			 type ?: "unknown", "key_size", bpf_map__key_size(map), "value_size",
 			 bpf_map__value_size(map), "max_entries", bpf_map__max_entries(map),
 			 "memory_bytes", (json_int_t)memory, "internal", internal && !config,
-			 "shape", shape(in->btf, map, config), "help",
+			 "counter", counter, "shape", shape(in->btf, map, config), "help",
 			 text(find_tag(in->btf, name, "help:")));
 }
 
@@ -213,6 +234,7 @@ static void inspect_object(struct kernel *kernel, const struct bpf_object *objec
 	json_t *programs = inspect_programs(&in), *needs = inspect_needs(&in);
 	json_t *maps = inspect_maps(&in);
 
+	inspect_counters(&in);
 	json_object_set_new(in.out, "object", json_string(path));
 	put_names(&in, path);
 	json_object_set_new(in.out, "ok", json_boolean(!*in.reason));

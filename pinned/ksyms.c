@@ -20,7 +20,8 @@ static void add_symbol(char *line)
 	u64 address = strtoull(line, &end, 16);
 	struct symbol *symbol;
 
-	if (!address || end[0] != ' ' || !strchr("tTwW", end[1]) || end[2] != ' ')
+	/* Code, and data: a lock has a name if it is a variable. Below are offsets of per-CPU data. */
+	if (!(address >> 63) || end[0] != ' ' || !strchr("tTwWbBdDrR", end[1]) || end[2] != ' ')
 		return;
 	line = xstrdup(end + 3);
 	line[strcspn(line, "\n")] = 0;

@@ -24,6 +24,9 @@ const struct verb verbs[] = {
 	 cmd_resize},
 	{"iterate", " PROGRAM MAP FILE", "", "Pins an iterator: cat FILE prints the map.",
 	 cmd_iterate},
+	{"counters", " OBJECT DIRECTORY", "",
+	 "Opens the perf events that an object counts, and leaves them to its pinned maps.",
+	 cmd_counters},
 	{"links", " DIRECTORY", "", "The links pinned in a directory.", cmd_links},
 	{},
 };

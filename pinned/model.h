@@ -16,7 +16,8 @@ enum format {
 	FMT_SIGNED,
 	FMT_PORT,
 	FMT_ENUM,
-	FMT_KSYM, /* an address of the kernel */
+	FMT_KSYM,   /* an address of the kernel */
+	FMT_KSTACK, /* addresses of the kernel: a call chain */
 	FMT_HEX,
 	FMT_FLAG,
 	FMT_ADDRESS,
@@ -77,6 +78,7 @@ struct schema {
 	bool vacant; /* a row that starts with 8 zero bytes is not in use */
 	bool by_cpu; /* each CPU's copy is a row of its own; its number stands behind the key */
 	bool staged; /* rows are stages of a way, in its order: label `stage` says which */
+	bool edges;  /* rows are edges of a graph: labels `from...` to labels `to...` */
 	u32 parts;   /* rows in one value of the map, side by side */
 	u32 order;   /* its place in the source */
 	u32 size[2]; /* of the key, of the value */
@@ -118,6 +120,8 @@ struct probe {
 	struct setting *settings;
 	struct loss *losses;
 	struct schema *maps;
+	unsigned int n_missing;
+	const char **missing;  /* counters that this machine does not have */
 	struct pinned *pinned; /* the source's own: see pinned.h */
 };
 

@@ -9,6 +9,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "counter.h"
 #include "error.h"
 #include "files.h"
 #include "pinned.h"
@@ -100,6 +101,22 @@ static bool same_layout(const struct probe *probe, const struct schema *s,
 	return false;
 }
 
+/* What is named as a counter that is not there was never counted. */
+static void drop_missing(const struct probe *probe, struct schema *s)
+{
+	unsigned int kept = 0;
+
+	for (unsigned int i = 0; i < s->n_fields; i++) {
+		bool missing = false;
+
+		for (unsigned int j = 0; j < probe->n_missing; j++)
+			missing |= !strcmp(s->fields[i].name, probe->missing[j]);
+		if (!missing)
+			s->fields[kept++] = s->fields[i];
+	}
+	s->n_fields = kept;
+}
+
 static bool add_map(struct probe *probe, const char *name, const struct pinned_map *map, u32 id)
 {
 	const struct object *o = probe->pinned->object;
@@ -125,6 +142,7 @@ static bool add_map(struct probe *probe, const char *name, const struct pinned_m
 	}
 	if (!same_layout(probe, &s, map))
 		return false;
+	drop_missing(probe, &s);
 	/* The rows of a hash exist because something made them, zero or not. */
 	s.listed |= !array || (map->max_entries == 1 && !s.by_cpu);
 	tag = object_tag(o, name, "help:");
@@ -183,6 +201,21 @@ static bool open_maps(struct probe *probe, bool named)
 		qsort(probe->maps, probe->n_maps, sizeof(*probe->maps), by_order);
 	free(directory);
 	return ok;
+}
+
+/* The pins of counters that are there lie beside the directory of maps. */
+static void look_for_counters(struct probe *probe, const char *directory)
+{
+	const char *name, *event;
+	u32 id = 0;
+
+	while ((name = object_tagged(probe->pinned->object, COUNTER_TAG, &id, &event))) {
+		char *path = xasprintf("%s/%s", directory, name);
+
+		if (access(path, F_OK))
+			*APPEND(probe->missing, probe->n_missing) = name;
+		free(path);
+	}
 }
 
 static void add_loss(void *arg, const struct row *row)
@@ -248,6 +281,8 @@ bool pinned_open(struct probe *probe, const char *name, bool named)
 	path = object_path(name);
 	probe->pinned = xcalloc(1, sizeof(*probe->pinned));
 	probe->pinned->object = object_open(path);
+	if (probe->pinned->object)
+		look_for_counters(probe, directory);
 	if (probe->pinned->object && open_maps(probe, named)) {
 		read_tags(probe);
 		programs_read(probe, directory);

@@ -55,6 +55,8 @@ static void text_begin_map(struct print *p)
 	out_char(o, '\n');
 	if (p->schema->staged)
 		p->state = stages_open(p->schema);
+	else if (p->schema->edges)
+		p->state = cycles_open(p->schema);
 	else if (!has_blocks(p->schema))
 		p->state = table_open(p->schema);
 }
@@ -63,6 +65,8 @@ static void text_row(struct print *p, const struct row *row)
 {
 	if (p->schema->staged)
 		stages_row(p->state, &p->out, row);
+	else if (p->schema->edges)
+		cycles_row(p->state, row);
 	else if (p->state)
 		table_row(p->state, row);
 	else if (!is_hidden(p))
@@ -77,6 +81,8 @@ static void text_end_map(struct print *p)
 		return;
 	if (p->schema->staged)
 		stages_close(p->state, o);
+	else if (p->schema->edges && p->rows)
+		cycles_print(p->state, o);
 	else if (p->state && p->rows)
 		table_print(p->state, o);
 	if (!p->rows)
@@ -105,12 +111,22 @@ static bool print_loss(struct out *o, bool any, const char *name, u64 count)
 	return true;
 }
 
+static void print_missing(struct out *o, const struct probe *probe)
+{
+	for (unsigned int i = 0; i < probe->n_missing; i++)
+		out_printf(o, "%s%s",
+			   i ? ", " : "\nnot available on this machine: ", probe->missing[i]);
+	if (probe->n_missing)
+		out_char(o, '\n');
+}
+
 static void text_end_probe(struct print *p)
 {
 	const struct probe *probe = p->probe;
 	struct out *o = &p->out;
 	bool any = false, unknown = false;
 
+	print_missing(o, probe);
 	for (unsigned int i = 0; i < probe->n_losses; i++)
 		any = print_loss(o, any, probe->losses[i].name, probe->losses[i].count);
 	for (unsigned int i = 0; i < probe->n_programs; i++) {

@@ -129,6 +129,7 @@ static void read_map(struct snapshot *s, struct probe *probe, const char *name, 
 	schema->id = snapshot_u64(s, json_object_get(map, "id"), "a map's id");
 	schema->losses = json_is_true(json_object_get(map, "losses"));
 	schema->staged = json_is_true(json_object_get(map, "staged"));
+	schema->edges = json_is_true(json_object_get(map, "edges"));
 	read_columns(s, schema, map);
 	schema->kind = read_kind(s, schema, map);
 	if (!schema->n_fields && !schema->n_labels)

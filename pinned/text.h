@@ -14,6 +14,12 @@ struct table *table_open(const struct schema *s);
 void table_row(struct table *t, const struct row *row);
 void table_print(struct table *t, struct out *o);
 
+/* cycles.c: of rows that are edges of a graph, the cycles, when all are there. */
+struct cycles;
+struct cycles *cycles_open(const struct schema *s);
+void cycles_row(struct cycles *t, const struct row *row);
+void cycles_print(struct cycles *t, struct out *o);
+
 /* stages.c: a table for each way through stages, when all its rows are there. */
 struct stages;
 struct stages *stages_open(const struct schema *s);

@@ -34,6 +34,7 @@ static const struct meaning meanings[] = {
 	{"cgroupid_t", FMT_NUMBER, UNIT_COUNT, true, false, 0},
 	{"ksym_t", FMT_KSYM, UNIT_COUNT, true, false, 8},
 	{"uaddr_t", FMT_HEX, UNIT_COUNT, true, false, 8},
+	{"kstack_t", FMT_KSTACK, UNIT_COUNT, true, false, 128},
 	{"comm_t", FMT_CHARS, UNIT_COUNT, true, false, 16},
 	{"flag_t", FMT_FLAG, UNIT_COUNT, true, false, 0},
 	{"number_t", FMT_NUMBER, UNIT_COUNT, false, true, 0},

@@ -19,4 +19,5 @@ int cmd_tail(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
 int cmd_resize(int argc, char **argv);
 int cmd_iterate(int argc, char **argv);
+int cmd_counters(int argc, char **argv);
 int cmd_links(int argc, char **argv);

@@ -44,7 +44,8 @@ static u64 row_limit(const struct print *p)
 
 	if (!p->schema->n_labels)
 		return ~0ULL;
-	if (p->schema->staged || p->query->limited || !p->to->for_eyes || !lines)
+	if (p->schema->staged || p->schema->edges || p->query->limited || !p->to->for_eyes ||
+	    !lines)
 		return p->query->top;
 	return lines > 2 * LINES_BESIDE_ROWS ? lines - LINES_BESIDE_ROWS : LINES_BESIDE_ROWS;
 }

@@ -26,7 +26,7 @@ setup_file() {
 			__type(value, count_t);
 		} m SEC(".maps");
 	END
-	printf '%s\n' 'ffffffff81000100 T second' 'ffffffff81000000 t first' 'ffffffff81000180 D data' \
+	printf '%s\n' '0000000000000800 D per_cpu' 'ffffffff81000100 T second' 'ffffffff81000000 t first' 'ffffffff81000180 D data' \
 		$'ffffffffc0000010 t third\t[some_module]' >"$PINSCOPE_KALLSYMS"
 	PROGRAM=$(check_build kernel_names cell ksyms describe layout types_btf kernel_btf model units \
 		util error escape out)
@@ -59,17 +59,19 @@ named() {
 	says 0 $'3\n3\n'
 }
 
-@test "an address is function+offset, and names its module" {
+@test "an address is function+offset, or variable+offset, and names its module" {
 	named 1 1 0xffffffff81000000
 	says 0 'first+0x0'
 	named 1 1 0xffffffff810000ff
 	says 0 'first+0xff'
 	named 1 1 0xffffffff81000190
-	says 0 'second+0x90'
+	says 0 'data+0x10'
 	named 1 1 0xffffffffc0000011
 	says 0 'third+0x1 [some_module]'
 	named 1 1 0x1000
 	says 0 '0x1000'
+	named 1 1 0xffff888000001000
+	says 0 '0xffff888000001000'
 }
 
 @test "where the kernel hides its symbols, an address is the number" {

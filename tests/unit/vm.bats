@@ -150,3 +150,17 @@ tools() {
 		clocksource: tsc: mask: 0xffffffffffffffff max_cycles: 0x2, max_idle_ns: 4 ns
 	END
 }
+
+@test "what a test said it would provoke is left out of the kernel log, there and then, and nothing else" {
+	eval "$(sed -n '/^unexpected() {/,/^}/p' "$VM/guest")"
+	run -0 unexpected <<-'END'
+		a stall before
+		expect: a (stall|hang)
+		a stall
+		a hang
+		a BUG
+		expect:
+		a stall after
+	END
+	[[ $output == $'a stall before\na BUG\na stall after' ]]
+}

@@ -95,6 +95,12 @@ until_true() {
 	[[ $output == *"vm: $KERNEL: the kernel complained, see above (the command exited with 0)" ]]
 }
 
+@test "trouble that was announced does not, and all other does" {
+	run -0 guest bash -c 'echo "expect: BUG: a" >/dev/kmsg; echo "BUG: a" >/dev/kmsg; echo "expect:" >/dev/kmsg'
+	run -123 guest bash -c 'echo "expect: BUG: a" >/dev/kmsg; echo "BUG: b" >/dev/kmsg'
+	[[ $output == *'BUG: b'* ]]
+}
+
 @test "other lines in the kernel log do not" {
 	run -0 guest bash -c 'echo "a harmless bug: none" >/dev/kmsg'
 	[[ -z $output ]]
