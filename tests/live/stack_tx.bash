@@ -63,7 +63,8 @@ wrong() {
 		include "stack_tx";
 		($a_now | counters | minus($before_a | counters)) as $of_a
 		| ($b_now | counters | minus($before_b | counters)) as $of_b
-		| $now | since($before) | (.series | adds_up), ('"$1"')' >wrong)
+		| $now | since($before) | ((.series | adds_up), ('"$1"'))
+		| beyond(($now | missed) - ($before | missed))' >wrong)
 }
 
 fits() {
