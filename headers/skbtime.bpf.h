@@ -23,16 +23,9 @@ struct skbtime {
 	u64 time;
 };
 
-static __always_inline struct skbtime *skbtime_at(void *table, u64 skb)
-{
-	u32 at = slot_home(skb, slots_size(table));
-
-	return bpf_map_lookup_elem(table, &at);
-}
-
 static __always_inline void skbtime_note(void *table, struct sk_buff *skb, u64 time)
 {
-	struct skbtime *entry = skbtime_at(table, (u64)skb);
+	struct skbtime *entry = slot_place(table, (u64)skb);
 
 	if (!entry)
 		return;
@@ -43,7 +36,7 @@ static __always_inline void skbtime_note(void *table, struct sk_buff *skb, u64 t
 /* When it was noted; 0: it was not to be measured; SKBTIME_LOST: that is not known. */
 static __always_inline u64 skbtime_of(void *table, struct sk_buff *skb)
 {
-	struct skbtime *entry = skbtime_at(table, (u64)skb);
+	struct skbtime *entry = slot_place(table, (u64)skb);
 
 	return entry && entry->skb == (u64)skb ? entry->time : SKBTIME_LOST;
 }
