@@ -42,10 +42,7 @@
 	count_t backwards    /* an end before its start: not recorded */
 
 #include "pinscope.bpf.h"
-#include "hist.bpf.h"
-#include "loss.bpf.h"
 #include "config.bpf.h"
-#include "slots.bpf.h"
 
 PROBE("net", "time of received packets in each stage, from the interrupt to the application");
 
@@ -67,17 +64,9 @@ enum stage {
 	STAGE_ENDED,   /* of a packet: not followed any more */
 };
 
-enum family {
-	FAMILY_ANY,
-	FAMILY_IPV4,
-	FAMILY_IPV6,
-};
-
-enum protocol {
-	PROTOCOL_ANY,
-	PROTOCOL_TCP,
-	PROTOCOL_UDP,
-};
+#define STAGE_LABEL u32 pad
+#define SERIES	    32
+#include "stages.bpf.h"
 
 struct config {
 	epoch_t epoch;
@@ -97,55 +86,6 @@ enum {
 
 struct config config CONFIG = {};
 
-struct seen {
-	u64 row;
-} INTERNAL;
-
-struct row {
-	struct seen seen; /* 0: not used */
-	netns_t netns;
-	ifindex_t ifindex;
-	char interface[16];
-	enum family family;
-	enum protocol protocol;
-	enum stage stage;
-	u32 pad;
-	nsec_hist_t delay;
-};
-
-#define SERIES 32
-
-/* A row for each stage of each series; series 0 is the rest, 1.. are the places of `series`. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, SERIES *STAGES);
-	__type(key, u32);
-	__type(value, struct row);
-} stages SEC(".maps") STAGED HELP("time in each stage, by interface, family and protocol");
-
-struct series {
-	struct slot slot;
-	netns_t netns;
-	ifindex_t ifindex;
-	char interface[16];
-	enum family family;
-	enum protocol protocol;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, SERIES - 1);
-	__type(key, u32);
-	__type(value, struct series);
-} series SEC(".maps") INTERNAL;
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, SERIES);
-	__type(key, u32);
-	__type(value, u64);
-} claims SEC(".maps") INTERNAL;
-
 /*
  * A packet under way, in the place that the address of its sk_buff gives it. Each that comes
  * in takes its place from whoever has it, so an old time is never paired with a new packet.
@@ -156,7 +96,7 @@ struct packet {
 	u32 stage; /* the one it is in */
 	u64 sk;
 	u64 start;
-	u32 series;
+	u32 rows; /* of its series, once that is known */
 	u32 pad;
 	u64 began[STAGE_TOTAL]; /* of each stage; 0: skipped */
 };
@@ -173,6 +113,7 @@ struct poll {
 	u64 irq; /* the interrupt being handled */
 	u64 next_irq, next_raised;
 	u64 this_irq, this_raised, this_run;
+	u64 epoch;
 };
 
 struct {
@@ -185,95 +126,23 @@ struct {
 static __always_inline struct poll *poll_here(void)
 {
 	u32 key = 0;
+	struct poll *poll;
 
-	return bpf_map_lookup_elem(&polls, &key);
+	if (config.paused)
+		return NULL;
+	poll = bpf_map_lookup_elem(&polls, &key);
+	if (poll && poll->epoch != config.epoch)
+		*poll = (struct poll){.epoch = config.epoch};
+	return poll;
 }
 
-static __noinline int row_name(struct row *row, u32 at, u32 stage)
+static __always_inline void row_label(struct row *row, u32 what)
 {
-	u32 place = at - 1;
-	struct series *from = bpf_map_lookup_elem(&series, &place);
-
-	row->stage = stage;
-	if (at && from) {
-		row->netns = from->netns;
-		row->ifindex = from->ifindex;
-		row->family = from->family;
-		row->protocol = from->protocol;
-		__builtin_memcpy(row->interface, from->interface, sizeof(row->interface));
-	} else {
-		__builtin_memcpy(row->interface, "rest", 5);
-	}
-	row->seen.row = 1;
-	return 0;
-}
-
-/* A function of its own for the verifier too: it has seven callers in one program. */
-__noinline int record(u32 at, u32 stage, u64 from, u64 to)
-{
-	u32 i = at * STAGES + stage;
-	struct row *row;
-
-	if (i >= slots_size(&stages)) {
-		at = 0;
-		i = stage;
-	}
-	row = bpf_map_lookup_elem(&stages, &i);
-	if (!row)
-		return 0;
-	if (to < from) {
-		LOSE(backwards);
-		return 0;
-	}
-	if (!row->seen.row)
-		row_name(row, at, stage);
-	hist_add(&row->delay, hist_slot(to - from), to - from);
-	return 0;
-}
-
-/* Different for all that differ (interface numbers below 2^28), and well spread. */
-static __always_inline u64 series_owner(struct net_device *dev, u32 family, u32 protocol)
-{
-	u64 owner = (u64)dev->nd_net.net->ns.inum << 32 | (u32)dev->ifindex << 4 | family << 2 |
-		    protocol;
-
-	owner ^= owner >> 32;
-	return owner * 0x9e3779b97f4a7c15ULL;
-}
-
-static __noinline u32 series_make(struct net_device *dev, u32 family, u32 protocol, u64 owner)
-{
-	struct series *made = slot_claim(&series, &claims, owner);
-
-	if (!made) {
-		LOSE(table_full);
-		return 0;
-	}
-	made->netns = dev->nd_net.net->ns.inum;
-	made->ifindex = dev->ifindex;
-	made->family = family;
-	made->protocol = protocol;
-	bpf_probe_read_kernel(made->interface, sizeof(made->interface), dev->name);
-	made->slot.owner = owner;
-	return made->slot.index + 1;
-}
-
-static __always_inline u32 series_of(struct net_device *dev, u32 family, u32 protocol)
-{
-	u64 owner = series_owner(dev, family, protocol);
-	struct series *found = slot_find(&series, owner);
-
-	return found ? found->slot.index + 1 : series_make(dev, family, protocol, owner);
 }
 
 static __always_inline struct packet *packet_at(const struct sk_buff *skb)
 {
-	u32 at;
-
-	if (config.paused)
-		return NULL;
-	at = slot_home((u64)skb, slots_size(&packets));
-	return bpf_map_lookup_elem(&packets, &at);
+	return config.paused ? NULL : slot_place(&packets, (u64)skb);
 }
 
 /* Whether the packet is followed, and in that stage. */
@@ -489,7 +358,7 @@ static __always_inline void record_arrival(struct packet *packet, u64 now)
 
 		if (!began)
 			continue;
-		record(packet->series, stage, began, end);
+		record(packet->rows, stage, began, end);
 		end = began;
 	}
 	packet->start = end;
@@ -509,7 +378,7 @@ static __always_inline int to_transport(struct sk_buff *skb, u32 family, u32 pro
 	if (!is_in(packet, skb, STAGE_IP))
 		return 0;
 	now = bpf_ktime_get_ns();
-	packet->series = series_of(skb->dev, family, protocol);
+	packet->rows = rows_of(skb->dev, what_of(family, protocol));
 	record_arrival(packet, now);
 	enter(packet, STAGE_TRANSPORT, now);
 	return 0;
@@ -555,7 +424,7 @@ static __always_inline struct packet *queued(struct sk_buff *skb, u64 *now)
 	if (!is_in(packet, skb, STAGE_TRANSPORT))
 		return NULL;
 	*now = bpf_ktime_get_ns();
-	record(packet->series, STAGE_TRANSPORT, packet->began[STAGE_TRANSPORT], *now);
+	record(packet->rows, STAGE_TRANSPORT, packet->began[STAGE_TRANSPORT], *now);
 	return packet;
 }
 
@@ -599,8 +468,8 @@ static __always_inline int to_application(const struct sk_buff *skb, u64 sk)
 	if (!packet || !is_in(packet, skb, STAGE_SOCKET) || packet->sk != sk)
 		return 0;
 	now = bpf_ktime_get_ns();
-	record(packet->series, STAGE_SOCKET, packet->began[STAGE_SOCKET], now);
-	record(packet->series, STAGE_TOTAL, packet->start, now);
+	record(packet->rows, STAGE_SOCKET, packet->began[STAGE_SOCKET], now);
+	record(packet->rows, STAGE_TOTAL, packet->start, now);
 	packet->stage = STAGE_ENDED;
 	return 0;
 }

@@ -48,26 +48,11 @@
 			    /* took: they lack the stage socket, or are among the others */        \
 	count_t backwards   /* stages that ended before they began: not recorded */
 
-#include "hist.bpf.h"
-#include "loss.bpf.h"
 #include "config.bpf.h"
-#include "series.bpf.h"
 
 PROBE("net", "time of each stage of the way out, from the write to the driver, by interface");
 
 #define NOQUEUE 0x65756575716f6eULL /* "noqueue" */
-
-enum family {
-	FAMILY_OTHER,
-	FAMILY_IPV4,
-	FAMILY_IPV6,
-};
-
-enum protocol {
-	PROTOCOL_OTHER,
-	PROTOCOL_TCP,
-	PROTOCOL_UDP,
-};
 
 enum kind {
 	KIND_DATA,	     /* written by an application, and sent for the first time */
@@ -89,22 +74,8 @@ enum stage {
 };
 
 #define STAGES_OF_TOTAL STAGE_COMPLETION
-
-struct seen {
-	u64 row;
-} INTERNAL;
-
-struct row {
-	struct seen seen; /* 0: not used */
-	netns_t netns;
-	ifindex_t ifindex;
-	char interface[16];
-	enum family family;
-	enum protocol protocol;
-	enum kind kind;
-	enum stage stage;
-	nsec_hist_t delay;
-};
+#define STAGE_LABEL	enum kind kind
+#include "stages.bpf.h"
 
 /* How far a packet is. */
 enum state {
@@ -124,7 +95,7 @@ struct packet {
 	u8 protocol;
 	u8 kind;
 	u16 pad;
-	u32 series;		    /* at the interface it was last given to */
+	u32 rows;		    /* of its series, at the interface it was last given to */
 	u64 began[STAGES_OF_TOTAL]; /* 0: a stage not passed on the way to this interface */
 };
 
@@ -155,15 +126,6 @@ struct config config CONFIG = {
 	.sample = 1,
 };
 
-/* A row for each stage of each series. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, SERIES *STAGES);
-	__type(key, u32);
-	__type(value, struct row);
-} stages SEC(".maps") STAGED
-	HELP("time in each stage, by interface, family, protocol and kind of packet");
-
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 16384);
@@ -188,14 +150,6 @@ static __always_inline bool sampled(void)
 	return config.sample <= 1 || bpf_get_prandom_u32() % config.sample == 0;
 }
 
-/* A direct-mapped place: whoever comes takes it. NULL never happens. */
-static __always_inline void *place_of(void *table, u64 owner)
-{
-	u32 at = slot_home(owner, slots_size(table));
-
-	return bpf_map_lookup_elem(table, &at);
-}
-
 static __always_inline bool writer_is(struct writer *writer, u64 owner)
 {
 	return writer->owner == owner && writer->epoch == config.filter.epoch;
@@ -204,7 +158,7 @@ static __always_inline bool writer_is(struct writer *writer, u64 owner)
 /* The owner's own, if need be by taking it from another. */
 static __always_inline struct writer *writer_take(u64 owner, struct sock *sk)
 {
-	struct writer *writer = place_of(&writers, owner);
+	struct writer *writer = slot_place(&writers, owner);
 
 	if (!writer || writer_is(writer, owner))
 		return writer;
@@ -381,8 +335,8 @@ static __always_inline int ip_out(struct sock *sk, struct sk_buff *skb, enum fam
 
 	if (paused())
 		return 0;
-	writer = place_of(&writers, owner);
-	packet = place_of(&packets, (u64)skb);
+	writer = slot_place(&writers, owner);
+	packet = slot_place(&packets, (u64)skb);
 	/* Not ready: an outer header is put around what was seen before. */
 	if (!writer || !packet || !writer_is(writer, owner) || writer->sk != (u64)sk ||
 	    !writer->ready)
@@ -449,7 +403,7 @@ int BPF_PROG(dev_queue, struct sk_buff *skb)
 
 	if (paused())
 		return 0;
-	packet = place_of(&packets, (u64)skb);
+	packet = slot_place(&packets, (u64)skb);
 	if (!packet)
 		return 0;
 	if (!packet_known(packet, skb))
@@ -464,47 +418,9 @@ int BPF_PROG(dev_queue, struct sk_buff *skb)
 	return 0;
 }
 
-/* The family has two bits, the protocol two, the kind two. */
-static __always_inline u32 packet_what(const struct packet *packet)
+static __always_inline void row_label(struct row *row, u32 what)
 {
-	return packet->kind << 4 | packet->protocol << 2 | packet->family;
-}
-
-static __noinline int row_name(struct row *row, u32 number, u32 stage)
-{
-	struct series *from = series_at(number);
-
-	row->stage = stage;
-	if (from) {
-		row->netns = from->netns;
-		row->ifindex = from->ifindex;
-		row->kind = from->what >> 4;
-		row->protocol = from->what >> 2 & 3;
-		row->family = from->what & 3;
-		__builtin_memcpy(row->interface, from->interface, sizeof(row->interface));
-	} else {
-		__builtin_memcpy(row->interface, "rest", 5);
-	}
-	row->seen.row = 1;
-	return 0;
-}
-
-/* Not static: the verifier looks at it once, and not for each of its callers. */
-__noinline int record(u32 number, u32 stage, u64 since, u64 until)
-{
-	u32 at = number * STAGES + stage;
-	struct row *row = bpf_map_lookup_elem(&stages, &at);
-
-	if (!row)
-		return 0;
-	if (until < since) {
-		LOSE(backwards);
-		return 0;
-	}
-	if (!row->seen.row)
-		row_name(row, number, stage);
-	hist_add(&row->delay, hist_slot(until - since), until - since);
-	return 0;
+	row->kind = what >> 4;
 }
 
 /* From the end to the beginning, and all at once: a packet that is dropped leaves nothing. */
@@ -518,12 +434,12 @@ static __always_inline void record_all(struct packet *packet, u64 now)
 
 		if (!since)
 			continue;
-		record(packet->series, i, since, until);
+		record(packet->rows, i, since, until);
 		until = since;
 		packet->began[i] = 0;
 	}
 	if (until != now)
-		record(packet->series, STAGE_TOTAL, until, now);
+		record(packet->rows, STAGE_TOTAL, until, now);
 	packet->began[STAGE_FORWARD] = now;
 }
 
@@ -535,7 +451,7 @@ int BPF_PROG(dev_xmit, struct sk_buff *skb, struct net_device *dev)
 
 	if (paused())
 		return 0;
-	packet = place_of(&packets, (u64)skb);
+	packet = slot_place(&packets, (u64)skb);
 	if (!packet)
 		return 0;
 	if (packet->skb != (u64)skb || packet->state != STATE_QUEUED ||
@@ -548,11 +464,7 @@ int BPF_PROG(dev_xmit, struct sk_buff *skb, struct net_device *dev)
 		return 0;
 	packet->queued = !(BPF_CORE_READ_BITFIELD(dev, priv_flags) &
 			   bpf_core_enum_value(enum netdev_priv_flags, IFF_NO_QUEUE));
-	packet->series = series_of(dev, packet_what(packet));
-	if (!packet->series || (packet->series + 1) * STAGES > slots_size(&stages)) {
-		packet->series = 0;
-		LOSE(table_full);
-	}
+	packet->rows = rows_of(dev, packet->kind << 4 | what_of(packet->family, packet->protocol));
 	record_all(packet, bpf_ktime_get_ns());
 	return 0;
 }
@@ -561,14 +473,17 @@ SEC("tp_btf/consume_skb")
 PROTO("void (struct sk_buff *)")
 int BPF_PROG(skb_done, struct sk_buff *skb)
 {
-	struct packet *packet = place_of(&packets, (u64)skb);
+	struct packet *packet;
 
+	if (paused())
+		return 0;
+	packet = slot_place(&packets, (u64)skb);
 	if (!packet || packet->skb != (u64)skb)
 		return 0;
 	packet->skb = 0;
 	if (packet->state != STATE_LEFT || packet->skip || !packet->queued ||
 	    packet->epoch != config.filter.epoch)
 		return 0;
-	record(packet->series, STAGE_COMPLETION, packet->began[STAGE_FORWARD], bpf_ktime_get_ns());
+	record(packet->rows, STAGE_COMPLETION, packet->began[STAGE_FORWARD], bpf_ktime_get_ns());
 	return 0;
 }

@@ -23,16 +23,9 @@ struct since {
 	u64 time;
 };
 
-static __always_inline struct since *since_at(void *table, u64 object)
-{
-	u32 at = slot_home(object, slots_size(table));
-
-	return bpf_map_lookup_elem(table, &at);
-}
-
 static __always_inline void since_note(void *table, const void *object, u64 time)
 {
-	struct since *entry = since_at(table, (u64)object);
+	struct since *entry = slot_place(table, (u64)object);
 
 	if (!entry)
 		return;
@@ -43,7 +36,7 @@ static __always_inline void since_note(void *table, const void *object, u64 time
 /* When it was noted; 0: it was not to be measured; SINCE_LOST: that is not known. */
 static __always_inline u64 since_of(void *table, const void *object)
 {
-	struct since *entry = since_at(table, (u64)object);
+	struct since *entry = slot_place(table, (u64)object);
 
 	return entry && entry->object == (u64)object ? entry->time : SINCE_LOST;
 }

@@ -26,7 +26,7 @@
 struct slot {
 	u64 owner; /* 0: never used */
 	u32 index;
-	u32 pad;
+	u32 freed; /* when, in units of 65 us: comparable for three days */
 } INTERNAL;
 
 static __always_inline u32 slots_size(void *table)
@@ -44,9 +44,23 @@ static __always_inline u32 slot_home(u64 owner, u32 size)
 	return (u64)hash * size >> 32;
 }
 
+static __always_inline u32 slot_after(u32 at, u32 steps, u32 size)
+{
+	at += steps;
+	return at < size ? at : at - size;
+}
+
 static __always_inline u32 slot_next(u32 at, u32 size)
 {
-	return at + 1 < size ? at + 1 : 0;
+	return slot_after(at, 1, size);
+}
+
+/* A place that `owner` shares with whoever has the same: the later one takes it. */
+static __always_inline void *slot_place(void *table, u64 owner)
+{
+	u32 at = slot_home(owner, slots_size(table));
+
+	return bpf_map_lookup_elem(table, &at);
 }
 
 /* The other places of the window; out of line, because the first is nearly always right. */
@@ -74,6 +88,25 @@ static __always_inline void *slot_find(void *table, u64 owner)
 	return slot_search(table, owner, at, size);
 }
 
+/* Which of the window is to be tried first: one never used, else the one that was freed longest ago. */
+static __noinline u32 slot_oldest(void *table, u32 at, u32 size)
+{
+	u32 now = bpf_ktime_get_ns() >> 16, oldest = 0, age = 0;
+
+	for (u32 i = 0; i < SLOT_WINDOW; i++) {
+		struct slot *slot = bpf_map_lookup_elem(table, &at);
+
+		if (slot && !slot->owner)
+			return i;
+		if (slot && slot->owner == SLOT_FREED && now - slot->freed >= age) {
+			age = now - slot->freed;
+			oldest = i;
+		}
+		at = slot_next(at, size);
+	}
+	return oldest;
+}
+
 /*
  * A place for `owner`, or NULL if the window is full of rows in use. The caller initialises
  * the rest of the row and then sets slot->owner, which makes it found; a place that held a
@@ -81,19 +114,19 @@ static __always_inline void *slot_find(void *table, u64 owner)
  */
 static __always_inline void *slot_claim(void *table, void *claims, u64 owner)
 {
-	u32 size = slots_size(table), at = slot_home(owner, size);
+	u32 size = slots_size(table), home = slot_home(owner, size);
+	u32 first = slot_oldest(table, home, size);
 
-	/* First a place never used, then one whose row has ended. */
-	for (int i = 0; i < 2 * SLOT_WINDOW; i++) {
-		u64 vacant = i < SLOT_WINDOW ? 0 : SLOT_FREED;
+	/* The others follow, in case that one is taken meanwhile. */
+	for (u32 i = 0; i < SLOT_WINDOW; i++) {
+		u32 at = slot_after(home, (first + i) % SLOT_WINDOW, size);
 		struct slot *slot = bpf_map_lookup_elem(table, &at);
 
-		if (slot && slot->owner == vacant &&
+		if (slot && slot->owner <= SLOT_FREED &&
 		    !bpf_map_update_elem(claims, &at, &owner, BPF_NOEXIST)) {
 			slot->index = at;
 			return slot;
 		}
-		at = i == SLOT_WINDOW - 1 ? slot_home(owner, size) : slot_next(at, size);
 	}
 	return NULL;
 }
@@ -127,6 +160,7 @@ static __always_inline void slot_leave(struct slot *slot, void *claims, u64 mark
 {
 	u32 at = slot->index;
 
+	slot->freed = bpf_ktime_get_ns() >> 16;
 	slot->owner = mark;
 	bpf_map_delete_elem(claims, &at);
 }

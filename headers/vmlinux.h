@@ -96,6 +96,21 @@ struct bpf_perf_event_value {
 
 #define BPF_F_CURRENT_CPU 0xffffffffULL
 
+	enum bpf_map_type {
+		BPF_MAP_TYPE_HASH = 1,
+		BPF_MAP_TYPE_ARRAY = 2,
+		BPF_MAP_TYPE_PERCPU_HASH = 5,
+		BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+		BPF_MAP_TYPE_LRU_HASH = 9,
+		BPF_MAP_TYPE_QUEUE = 22,
+		BPF_MAP_TYPE_SK_STORAGE = 24,
+		BPF_MAP_TYPE_RINGBUF = 27,
+	};
+
+	enum {
+		BPF_F_NO_PREALLOC = 1,
+	};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 	struct in6_addr {
@@ -124,6 +139,219 @@ struct bpf_perf_event_value {
 	typedef struct {
 		atomic_t refs;
 	} refcount_t;
+
+	struct in6_addr {
+		union {
+			u8 u6_addr8[16];
+			__be32 u6_addr32[4];
+		} in6_u;
+	};
+
+	struct sock_common {
+		__be32 skc_daddr;
+		__be32 skc_rcv_saddr;
+		union {
+			u32 skc_portpair;
+			struct {
+				__be16 skc_dport;
+				u16 skc_num;
+			};
+		};
+		unsigned short skc_family;
+		volatile unsigned char skc_state;
+		possible_net_t skc_net;
+		struct in6_addr skc_v6_daddr;
+		struct in6_addr skc_v6_rcv_saddr;
+		unsigned long skc_flags;
+	};
+
+	struct sk_buff_head {
+		u32 qlen;
+	};
+
+	struct sock {
+		struct sock_common __sk_common;
+		struct sk_buff_head sk_receive_queue;
+		int sk_err;
+		u16 sk_protocol;
+		struct socket *sk_socket;
+		u32 sk_ack_backlog;
+		u32 sk_max_ack_backlog;
+		struct sk_buff_head sk_write_queue;
+	};
+
+	struct inet_sock {
+		struct sock sk;
+		struct ipv6_pinfo *pinet6;
+		int mc_index;
+		__be16 inet_sport;
+	};
+
+	struct request_sock_queue {
+		atomic_t qlen;
+	};
+
+	struct inet_connection_sock {
+		u8 icsk_ca_state : 5;
+		u8 icsk_backoff;
+		struct inet_sock icsk_inet;
+		const struct tcp_congestion_ops *icsk_ca_ops;
+		struct request_sock_queue icsk_accept_queue;
+	};
+
+	struct minmax_sample {
+		u32 v;
+	};
+
+	struct minmax {
+		struct minmax_sample s[3];
+	};
+
+	struct tcp_sock {
+		u32 rcv_nxt;
+		u32 copied_seq;
+		u32 rcv_wnd;
+		u32 snd_wnd;
+		u32 window_clamp;
+		u32 rcv_ssthresh;
+		u64 delivered_mstamp;
+		u32 total_retrans;
+		u64 tcp_clock_cache;
+		struct inet_connection_sock inet_conn;
+		u32 snd_nxt;
+		u32 snd_una;
+		u32 write_seq;
+		u32 segs_in;
+		u32 segs_out;
+		u32 data_segs_in;
+		u32 data_segs_out;
+		u64 bytes_received;
+		u64 bytes_sent;
+		u64 bytes_retrans;
+		u64 bytes_acked;
+		u32 dsack_dups;
+		u32 reord_seen;
+		u32 rcv_ooopack;
+		u32 packets_out;
+		u32 lost_out;
+		u32 srtt_us; /* in eighths */
+		u32 mdev_us; /* in quarters */
+		struct minmax rtt_min;
+		struct {
+			u32 rtt_us; /* in eighths */
+		} rcv_rtt_est;
+		u32 snd_cwnd;
+		u32 snd_ssthresh;
+		u32 mss_cache;
+		u32 rate_delivered;
+		u32 rate_interval_us;
+	};
+
+	struct Qdisc_ops {
+		char id[16];
+	};
+
+	struct Qdisc {
+		const struct Qdisc_ops *ops;
+	};
+
+	struct socket {
+		short type;
+		struct sock *sk;
+	};
+
+	struct super_block {
+		unsigned long s_magic;
+	};
+
+	struct inode {
+		struct super_block *i_sb;
+	};
+
+	struct file {
+		struct inode *f_inode;
+		void *private_data;
+	};
+
+	struct kernfs_node {
+		u64 id;
+	};
+
+	struct cgroup {
+		struct kernfs_node *kn;
+	};
+
+	struct css_set {
+		struct cgroup *dfl_cgrp;
+	};
+
+	struct task_struct {
+		int tgid;
+		char comm[16];
+		struct css_set *cgroups;
+	};
+
+	struct bpf_iter__task_file {
+		struct task_struct *task;
+		struct file *file;
+	};
+
+	struct request_sock {
+		struct sock_common __req_common;
+	};
+
+	struct tcp_request_sock {
+		u64 snt_synack;
+	};
+
+	struct sk_buff {
+		unsigned int len;
+		u64 skb_mstamp_ns;
+		char cb[48];
+		struct sock *sk;
+		struct net_device *dev;
+		__be16 protocol;
+		u16 network_header;
+		unsigned char *head;
+		refcount_t users;
+		u8 cloned : 1;
+	};
+
+	struct net_device {
+		possible_net_t nd_net;
+		int ifindex;
+		char name[16];
+		unsigned int priv_flags; /* a bit field from 6.12 on */
+		struct Qdisc *qdisc;
+	};
+
+	struct tcp_skb_cb {
+		u32 seq;
+		u8 tcp_flags; /* wider since 6.15; what is used is in its low byte */
+		u8 sacked;
+		u32 end_seq;
+	};
+
+	struct ipv6_pinfo {
+		int mcast_oif;
+	};
+
+	struct tcp_congestion_ops {
+		char name[16];
+	};
+
+	struct irqaction {
+		const char *name;
+	};
+
+	struct msghdr;
+	struct page;
+	struct request_sock;
+	struct proto_accept_arg;
+
+	struct bpf_map {
+		u32 max_entries;
+	};
 
 	struct sock_common {
 		__be32 skc_daddr;
@@ -498,6 +726,14 @@ struct bpf_perf_event_value {
 		u32 max_entries;
 	};
 
+	struct ns_common {
+		unsigned int inum;
+	};
+
+	struct net {
+		struct ns_common ns;
+	};
+
 #pragma clang attribute pop
 
 #define AF_INET		   2
@@ -598,3 +834,8 @@ struct bpf_perf_event_value {
 
 /* include/linux/blk_types.h */
 #define REQ_OP_MASK 0xff
+
+	enum skb_drop_reason {
+		SKB_DROP_REASON_SOCKET_RCVBUFF,
+		SKB_DROP_REASON_PROTO_MEM,
+	};

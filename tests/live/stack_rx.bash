@@ -4,21 +4,8 @@
 # Packets between namespaces, and what stack_rx made of them.
 
 HERE=${BATS_TEST_DIRNAME:-$(dirname "${BASH_SOURCE[0]}")}
-for helper in traffic net assert pinscope; do
-	# shellcheck source=/dev/null
-	. "$HERE/$helper.bash"
-done
-UDP=$ROOT/build/tests/udp
-
-# ends STEP...: see udp.c; SOCKET.at=NAMESPACE is short for .in=PATH.
-ends() {
-	local step steps=()
-	for step; do
-		[[ $step != ?.at=* ]] || step=${step%%.*}.in=$(netns_path "${step#*=}")
-		steps+=("$step")
-	done
-	"$UDP" "${steps[@]}" 3>&-
-}
+# shellcheck source=tests/live/udp.bash
+. "$HERE/udp.bash"
 
 # datagrams COUNT FROM TO ADDR PORT [STEP...]: sent one by one, each read at once, or as STEP... says.
 datagrams() {
@@ -30,15 +17,6 @@ datagrams() {
 	done
 	ends s.at="$to" s.open=$version s.bind="$addr,$number" c.at="$from" c.open=$version c.to="$addr,$number" "${steps[@]}" \
 		>"$BATS_TEST_TMPDIR/said"
-}
-
-# converse ADDR SERVER-OPTIONS CLIENT-OPTIONS: b answers a, over TCP.
-converse() {
-	# shellcheck disable=SC2086
-	serve server b "$1" $2
-	# shellcheck disable=SC2086
-	ask client a "$1:${PORT[server]}" $3
-	served server
 }
 
 # snmp NAMESPACE NAME: a counter of the kernel's, as in TcpInSegs, Udp6InDatagrams.

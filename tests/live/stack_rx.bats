@@ -69,7 +69,7 @@ teardown() {
 	for family in ipv4 ipv6; do
 		[[ $family == ipv4 ]] && address=$ADDR2 || address=$ADDR2_6
 		before=$(snmp b TcpInSegs)
-		converse "$address" "" "--requests 30"
+		converse "" "--requests 30" "$address"
 		after=$(snmp b TcpInSegs)
 		judge '"\($b) ve0 \($family) tcp" as $way | .ways[$way] as $w | lossless,
 			expect("segments"; [$segs, $segs, $segs]; [$w.backlog.count, $w.link.count, $w.ip.count | tostring]),
@@ -82,7 +82,7 @@ teardown() {
 @test "TCP in bulk: segments merged in the queue share a socket stage, and nothing is lost" {
 	local segs
 	segs=$(snmp b TcpInSegs)
-	converse "$ADDR2" "--request 1000000" "--request 1000000 --requests 2"
+	converse "--request 1000000" "--request 1000000 --requests 2"
 	judge '.ways["\($b) ve0 ipv4 tcp"] as $w | lossless, expect("segments"; $segs; $w.ip.count),
 		between("read"; 1; $w.transport.count; $w.socket.count), expect("ends"; $w.socket.count; $w.total.count),
 		between("longest"; 1; $elapsed; $w.total.max)' segs:=$(($(snmp b TcpInSegs) - segs)) elapsed:="$(got client .elapsed_ns)"
@@ -95,7 +95,7 @@ teardown() {
 }
 
 @test "a reader that sleeps before it reads moves the last stage only: TCP" {
-	converse "$ADDR2" "--read-delay 100000000" "--requests 3"
+	converse "--read-delay 100000000" "--requests 3"
 	judge '.ways["\($b) ve0 ipv4 tcp"] as $w | lossless, expect("reads"; 3; $w.socket.count),
 		between("socket"; 300e6; 2e9; $w.socket.sum), between("the others"; 1; 100e6; $w.total.sum - $w.socket.sum)'
 }

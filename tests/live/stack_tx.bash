@@ -9,16 +9,6 @@ for helper in traffic net assert pinscope; do
 	. "$HERE/$helper.bash"
 done
 
-# converse SERVER-OPTIONS CLIENT-OPTIONS [ADDR]: b answers a.
-converse() {
-	local address=${3:-$ADDR2}
-	# shellcheck disable=SC2086
-	serve server b "$address" $1
-	# shellcheck disable=SC2086
-	ask client a "$address:${PORT[server]}" $2
-	served server
-}
-
 # datagrams PLACE ADDR COUNT [BYTES [PORT]]: nobody reads them.
 datagrams() {
 	# shellcheck disable=SC2016
@@ -63,7 +53,8 @@ wrong() {
 		include "stack_tx";
 		($a_now | counters | minus($before_a | counters)) as $of_a
 		| ($b_now | counters | minus($before_b | counters)) as $of_b
-		| $now | since($before) | (.series | adds_up), ('"$1"')' >wrong)
+		| $now | since($before) | ((.series | adds_up), ('"$1"'))
+		| beyond(($now | missed) - ($before | missed))' >wrong)
 }
 
 fits() {

@@ -9,16 +9,6 @@ for helper in traffic net assert pinscope; do
 	. "$HERE/$helper.bash"
 done
 
-# converse SERVER-OPTIONS CLIENT-OPTIONS [ADDR]: b answers a.
-converse() {
-	local address=${3:-$ADDR2}
-	# shellcheck disable=SC2086
-	serve server b "$address" $1
-	# shellcheck disable=SC2086
-	ask client a "$address:${PORT[server]}" $2
-	served server
-}
-
 # conns [OPTION...]: the rows, one JSON object each, flat.
 conns() {
 	"$READER" dump --json --map conns "$@" tcp_conn |

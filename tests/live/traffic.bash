@@ -75,6 +75,16 @@ background() {
 	SERVER[$name]=$!
 }
 
+# converse SERVER-OPTIONS CLIENT-OPTIONS [ADDR]: a asks b, over IPv4 unless ADDR says otherwise.
+converse() {
+	local address=${3:-$ADDR2}
+	# shellcheck disable=SC2086
+	serve server b "$address" $1
+	# shellcheck disable=SC2086
+	ask client a "$address:${PORT[server]}" $2
+	served server
+}
+
 # ask_meanwhile NAME PLACE ADDR:PORT [OPTION...]: as ask, in the background.
 ask_meanwhile() {
 	background "$1" "$2" "$TRAFFIC" client --connect "$3" --deadline "$TRAFFIC_DEADLINE" "${@:4}"
