@@ -408,16 +408,6 @@ static __always_inline bool spin_end(void *ctx, void *lock)
 	return true;
 }
 
-/* The kernel's, of include/trace/events/lock.h. */
-enum {
-	LCB_F_SPIN = 1 << 0,
-	LCB_F_READ = 1 << 1,
-	LCB_F_WRITE = 1 << 2,
-	LCB_F_RT = 1 << 3,
-	LCB_F_PERCPU = 1 << 4,
-	LCB_F_MUTEX = 1 << 5,
-};
-
 static __always_inline u32 kind_of(u32 flags)
 {
 	bool read = flags & LCB_F_READ;
