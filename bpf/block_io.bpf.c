@@ -116,7 +116,7 @@ struct {
 	__uint(max_entries, 128);
 	__type(key, u32);
 	__type(value, struct disk);
-} disks SEC(".maps") HELP("requests that the driver has, now and at most");
+} disks SEC(".maps") ROW("disk") HELP("requests that the driver has, now and at most");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -151,7 +151,8 @@ struct {
 	__uint(max_entries, SERIES);
 	__type(key, u32);
 	__type(value, struct io);
-} io SEC(".maps") HELP("requests completed, by size; those that failed; merges into them");
+} io SEC(".maps") ROW("disk op")
+	HELP("requests completed, by size; those that failed; merges into them");
 
 struct row {
 	struct seen seen;

@@ -19,6 +19,7 @@
 #define NEEDS(what)	  TAG("needs:" what)
 #define PROTO(text)	  TAG("proto:" text)
 #define LABEL(name)	  TAG("label:" name)
+#define ROW(labels)	  TAG("row:" labels)
 #define METRIC(name)	  TAG("metric:" name)
 #define BY_CPU		  TAG("by_cpu")
 #define STAGED		  TAG("staged")

@@ -55,7 +55,7 @@ struct {
 	__uint(max_entries, 8192);
 	__type(key, u32);
 	__type(value, struct proc);
-} procs SEC(".maps") HELP("processes, alive and recently exited");
+} procs SEC(".maps") ROW("pid started_ns") HELP("processes, alive and recently exited");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -46,9 +46,21 @@ static void columns(struct out *o, const char *name, const struct column *c, uns
 	out_char(o, '}');
 }
 
+static bool has_word(const char *words, const char *word)
+{
+	size_t length = strlen(word);
+
+	for (; *words; words += strcspn(words, " "), words += *words == ' ')
+		if (!strncmp(words, word, length) && (!words[length] || words[length] == ' '))
+			return true;
+	return false;
+}
+
 /* Whether a label is part of what makes a row the row it is; the others may change. */
 static bool is_identity(const struct schema *s, const struct column *c)
 {
+	if (s->identity)
+		return has_word(s->identity, c->key);
 	return c->part == PART_KEY || s->staged ||
 	       (s->vacant &&
 		(c->format == FMT_ADDRESS || c->format == FMT_PORT || c->unit == UNIT_NSEC));

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -8,6 +9,7 @@
 struct symbol {
 	u64 address;
 	char *name, *module; /* module: with its blank and brackets, or empty */
+	unsigned int number; /* of those with that name, by address; 0: the first */
 };
 
 static struct symbol *symbols;
@@ -27,7 +29,7 @@ static void add_symbol(char *line)
 	line[strcspn(line, "\n")] = 0;
 	tab = strchr(line, '\t');
 	symbol = APPEND(symbols, count);
-	*symbol = (struct symbol){address, line, ""};
+	*symbol = (struct symbol){address, line, "", 0};
 	if (tab) {
 		*tab = 0;
 		symbol->module = xasprintf(" %s", tab + 1);
@@ -39,6 +41,24 @@ static int by_address(const void *a, const void *b)
 	const struct symbol *x = a, *y = b;
 
 	return (x->address > y->address) - (x->address < y->address);
+}
+
+/* Static functions of several files share a name; as labels they must differ. */
+static void number_symbols(void)
+{
+	struct hsearch_data names = {};
+
+	if (!hcreate_r(count * 2, &names))
+		return;
+	for (unsigned int i = 0; i < count; i++) {
+		ENTRY *found, new = {symbols[i].name, &symbols[i]};
+
+		if (!hsearch_r(new, ENTER, &found, &names) || found->data == &symbols[i])
+			continue;
+		symbols[i].number = ((struct symbol *)found->data)->number + 1;
+		found->data = &symbols[i];
+	}
+	hdestroy_r(&names);
 }
 
 static void read_symbols(void)
@@ -54,6 +74,7 @@ static void read_symbols(void)
 	free(line);
 	fclose(f);
 	qsort(symbols, count, sizeof(*symbols), by_address);
+	number_symbols();
 }
 
 /* The last symbol that does not begin behind the address. */
@@ -83,6 +104,8 @@ void print_ksym(struct out *o, u64 address, escape_fn *escape)
 	symbol = find_symbol(address);
 	if (symbol)
 		escape(o, symbol->name, strlen(symbol->name));
+	if (symbol && symbol->number)
+		out_printf(o, "~%u", symbol->number + 1);
 	out_printf(o, symbol ? "+0x%llx" : "0x%llx",
 		   (unsigned long long)(address - (symbol ? symbol->address : 0)));
 	if (symbol)

@@ -70,6 +70,7 @@ struct column {
 struct schema {
 	const char *probe, *name;
 	char *help, *metric; /* NULL: none */
+	char *identity;	     /* labels by which a row is the row it is; NULL: the usual ones */
 	u32 id;
 	enum map_kind kind;
 	bool losses; /* what was not recorded */

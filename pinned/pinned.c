@@ -84,6 +84,14 @@ static bool has_rows(u32 type)
 	       type == BPF_MAP_TYPE_LPM_TRIE;
 }
 
+/* NULL: it has none. */
+static char *map_tag(const struct object *o, const char *map, const char *prefix)
+{
+	const char *text = object_tag(o, map, prefix);
+
+	return text ? xstrdup(text) : NULL;
+}
+
 /* The kernel's idea of the map against that of the object. */
 static bool same_layout(const struct probe *probe, const struct schema *s,
 			const struct pinned_map *map)
@@ -123,7 +131,6 @@ static bool add_map(struct probe *probe, const char *name, const struct pinned_m
 	bool array = is_array(map->type);
 	struct schema s = {.probe = probe->name, .name = xstrdup(name), .id = id};
 	struct pinned_map_entry *entry;
-	const char *tag;
 
 	switch (describe_map(o, name, array, map->max_entries, &s)) {
 	case MAP_ROWS:
@@ -145,10 +152,9 @@ static bool add_map(struct probe *probe, const char *name, const struct pinned_m
 	drop_missing(probe, &s);
 	/* The rows of a hash exist because something made them, zero or not. */
 	s.listed |= !array || (map->max_entries == 1 && !s.by_cpu);
-	tag = object_tag(o, name, "help:");
-	s.help = tag ? xstrdup(tag) : NULL;
-	tag = object_tag(o, name, "metric:");
-	s.metric = tag ? xstrdup(tag) : NULL;
+	s.help = map_tag(o, name, "help:");
+	s.metric = map_tag(o, name, "metric:");
+	s.identity = map_tag(o, name, "row:");
 	*APPEND(probe->maps, probe->n_maps) = s;
 	entry = APPEND(probe->pinned->maps, probe->pinned->n_maps);
 	*entry = (struct pinned_map_entry){id, *map};

@@ -27,6 +27,7 @@ setup_file() {
 		} m SEC(".maps");
 	END
 	printf '%s\n' '0000000000000800 D per_cpu' 'ffffffff81000100 T second' 'ffffffff81000000 t first' 'ffffffff81000180 D data' \
+		'ffffffff81000300 t first' 'ffffffff81000200 t first' \
 		$'ffffffffc0000010 t third\t[some_module]' >"$PINSCOPE_KALLSYMS"
 	PROGRAM=$(check_build kernel_names cell ksyms describe layout types_btf kernel_btf model units \
 		util error escape out)
@@ -72,6 +73,13 @@ named() {
 	says 0 '0x1000'
 	named 1 1 0xffff888000001000
 	says 0 '0xffff888000001000'
+}
+
+@test "functions of one name are numbered by their addresses" {
+	named 1 1 0xffffffff81000201
+	says 0 'first~2+0x1'
+	named 1 1 0xffffffff81000301
+	says 0 'first~3+0x1'
 }
 
 @test "where the kernel hides its symbols, an address is the number" {
