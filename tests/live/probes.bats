@@ -52,18 +52,12 @@ not_here() {
 	((loaded))
 }
 
-# Of the first row: bpftool takes minutes for all rows of a large table.
-has_names() {
-	bpftool -j map dump pinned "$1" 2>/dev/null |
-		jq -en --stream 'first(inputs | select(.[0] == [] or .[0][1] == "formatted")) | true'
-}
-
-# bats test_tags=shelf
-@test "bpftool dumps every map, with names" {
-	local map
-	for map in "$(pin_root)"/*/maps/*; do
-		[[ ${map##*/} == events ]] || has_names "$map" || { echo "$map" && false; }
-	done
+# The kernel drops the names (BTF) of what it does not like. bpftool takes minutes for a large table, so one is dumped.
+@test "bpftool has names for every map" {
+	"$READER" dump --json | jq -s '.[0].probes[].maps[].id' >ids
+	bpftool -j map show | jq -e --slurpfile ours ids '
+		map(select(.id as $id | $ours | index($id))) | length == ($ours | length) and all(.btf_id > 0)'
+	bpftool -j map dump pinned "$(pin_root)/packet_drop/maps/losses" | jq -e '.[0].formatted.values[0].value | has("table_full")'
 }
 
 @test "every table of text has as many columns in its rows as in its heading" {
