@@ -237,6 +237,31 @@ struct cgroup {
 	struct kernfs_node *kn;
 };
 
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+};
+
+struct cfs_bandwidth {
+	int nr_periods;
+	int nr_throttled;
+};
+
+struct task_group {
+	struct cgroup_subsys_state css;
+	struct cfs_bandwidth cfs_bandwidth;
+};
+
+struct rq {
+	u64 clock;
+};
+
+struct cfs_rq {
+	struct rq *rq;
+	struct task_group *tg;
+	int throttled; /* a bit from 6.18 on */
+	u64 throttled_clock;
+};
+
 struct css_set {
 	struct cgroup *dfl_cgrp;
 };
