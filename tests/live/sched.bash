@@ -49,9 +49,9 @@ totals() {
 		| {voluntary: (map(.voluntary) | add), involuntary: (map(.involuntary) | add), oncpu: (map(.oncpu_ns) | add)}'
 }
 
-# switches ROW
-switches() {
-	of "$1" voluntary involuntary
+# others: voluntary switches of all but the worker.
+others() {
+	echo $(($(totals | jq .voluntary) - $(of "$(row "$WORKER")" voluntary)))
 }
 
 # run_known COMMAND...: its pid is WORKER_WAS.
