@@ -323,6 +323,27 @@ struct cgroup_subsys_state {
 	struct cgroup *cgroup;
 };
 
+struct cfs_bandwidth {
+	int nr_periods;
+	int nr_throttled;
+};
+
+struct task_group {
+	struct cgroup_subsys_state css;
+	struct cfs_bandwidth cfs_bandwidth;
+};
+
+struct rq {
+	u64 clock;
+};
+
+struct cfs_rq {
+	struct rq *rq;
+	struct task_group *tg;
+	int throttled; /* a bit from 6.18 on */
+	u64 throttled_clock;
+};
+
 struct mem_cgroup {
 	struct cgroup_subsys_state css;
 };
@@ -481,6 +502,7 @@ struct bio {
 	unsigned int bi_opf;
 };
 
+struct mm_struct;
 struct msghdr;
 struct page;
 struct request_sock;
@@ -491,7 +513,6 @@ struct swap_iocb;
 struct writeback_control;
 struct pt_regs;
 struct vm_area_struct;
-struct mm_struct;
 
 struct bpf_map {
 	u32 max_entries;

@@ -3,12 +3,15 @@
 #
 # Processes whose way through the scheduler is known, and what sched and /proc say of them.
 
+# shellcheck disable=SC2034 # for the tests
+
 HERE=${BATS_TEST_DIRNAME:-$(dirname "${BASH_SOURCE[0]}")}
 for helper in traffic assert pinscope; do
 	# shellcheck source=/dev/null
 	. "$HERE/$helper.bash"
 done
 WORK=$ROOT/build/tests/sched
+[[ -e /sys/kernel/tracing/events/lock/contention_begin ]] && LOCK_WAIT=lock_ns || LOCK_WAIT=blocked_ns
 OFF=(runnable sleep futex io lock blocked)
 
 dump() {
@@ -40,9 +43,52 @@ now_ns() {
 	echo $((10#${up/./} * 10000000))
 }
 
+# totals: of everything, the rest included.
+totals() {
+	dump | jq -cs 'map(select(.map == "procs" or .map == "rest"))
+		| {voluntary: (map(.voluntary) | add), involuntary: (map(.involuntary) | add), oncpu: (map(.oncpu_ns) | add)}'
+}
+
+# others: voluntary switches of all but the worker.
+others() {
+	echo $(($(totals | jq .voluntary) - $(of "$(row "$WORKER")" voluntary)))
+}
+
+# run_known COMMAND...: its pid is WORKER_WAS.
+run_known() {
+	"$@" 3>&- &
+	WORKER_WAS=$!
+	wait "$WORKER_WAS"
+}
+
+blocked() {
+	[[ $(sed 's/.*) //; s/ .*//' "/proc/$1/stat") == D ]]
+}
+
+# frozen_up: a file system of its own in FROZEN.
+frozen_up() {
+	FROZEN=$BATS_TEST_TMPDIR/frozen
+	mkdir "$FROZEN"
+	truncate -s 16M "$FROZEN.img"
+	mkfs.ext4 -q "$FROZEN.img"
+	modprobe loop
+	mount -o loop "$FROZEN.img" "$FROZEN"
+}
+
+frozen_down() {
+	[[ -n ${FROZEN-} ]] || return 0
+	fsfreeze --unfreeze "$FROZEN" 2>/dev/null || true
+	umount "$FROZEN"
+	unset FROZEN
+}
+
+# peer_count NAME: the sum of the histogram it printed.
+peer_count() {
+	awk '$2 == "->" { n += $5 } END { print n + 0 }' "$BATS_TEST_TMPDIR/$1"
+}
+
 # work KIND...: waits for `work_go`; its pid is WORKER.
 work() {
-	# shellcheck disable=SC2034 # coproc makes it
 	BEFORE=$(now_ns)
 	coproc AT_WORK { exec "$WORK" "$@" 3>&-; }
 	# shellcheck disable=SC2153
