@@ -101,8 +101,8 @@ tracer_stop() {
 
 # traced NAME EVENT: how many there were of it, and the sum of their times in us.
 traced() {
-	awk -v event=" mm_vmscan_$2: " '$0 ~ event { n++; sub(/:.*/, "", $4); gsub(/[.:]/, "", $4); us += $4 }
-		END { printf "%d %d\n", n, us }' "$TRACERS/pinscope-$1/trace"
+	sed -nE "s/^.* ([0-9]+)\.([0-9]+): mm_vmscan_$2: .*/\1\2/p" "$TRACERS/pinscope-$1/trace" |
+		awk '{ us += $1 } END { printf "%d %.0f\n", NR, us }'
 }
 
 # untraced: both tracers forget.
