@@ -57,10 +57,10 @@ said() {
 		+ (map(select(.map == "procs" and .labels.state == "alive") | {key: "\(.labels.pid)", value: .}) | from_entries)'
 }
 
-# kernel: {in, out, major}: its own counts, of the machine, and of the cgroup what it had to read.
+# kernel: {in, out, major}: its own counts.
 kernel() {
 	printf '{"in": %d, "out": %d, "major": %d}\n' "$(vmstat pswpin)" "$(vmstat pswpout)" \
-		"$(awk '$1 == "pgmajfault" { print $2 }' "$CGROUP/memory.stat")"
+		"$(vmstat pgmajfault)"
 }
 
 # during COMMAND...: leaves `before` and `after` it, of the probe and of the kernel.
