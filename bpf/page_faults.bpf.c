@@ -18,6 +18,9 @@
  * When a fault began is kept in a place by the number of its thread (threads.bpf.h). Of two threads
  * that share one and fault at once, the first is counted without its time (`untimed`).
  *
+ * Costs 703 instructions a fault, of which the empty hooks are 296; 345 paused (6.1, whole path; the
+ * first touch of a page takes 6,746). A tenth of the shortest fault: not in the default group.
+ *
  * Cannot see: faults that never get as far as handle_mm_fault, an address where nothing is mapped above
  * all; huge pages of hugetlbfs that the kernel asked for itself. A fault that is not tried again,
  * because of a signal, is none, as for the kernel. What is under way when the probe is
@@ -49,7 +52,7 @@
 #include "attempt.bpf.h"
 #include "threads.bpf.h"
 
-PROBE("mem default", "minor and major page faults and their times, by process");
+PROBE("mem", "minor and major page faults and their times, by process");
 
 struct config {
 	struct proc_filter filter;

@@ -502,17 +502,17 @@ struct bio {
 	unsigned int bi_opf;
 };
 
-struct mm_struct;
 struct msghdr;
-struct page;
-struct request_sock;
-struct proto_accept_arg;
-struct iov_iter;
-struct pipe_inode_info;
 struct swap_iocb;
 struct writeback_control;
 struct pt_regs;
 struct vm_area_struct;
+struct request_sock;
+struct proto_accept_arg;
+struct mm_struct;
+struct page;
+struct iov_iter;
+struct pipe_inode_info;
 
 struct bpf_map {
 	u32 max_entries;

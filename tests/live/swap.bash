@@ -57,10 +57,10 @@ said() {
 		+ (map(select(.map == "procs" and .labels.state == "alive") | {key: "\(.labels.pid)", value: .}) | from_entries)'
 }
 
-# kernel: {in, out, major}: its own counts, of the machine, and of the cgroup what it had to read.
+# kernel: {in, out, major}: its own counts.
 kernel() {
 	printf '{"in": %d, "out": %d, "major": %d}\n' "$(vmstat pswpin)" "$(vmstat pswpout)" \
-		"$(awk '$1 == "pgmajfault" { print $2 }' "$CGROUP/memory.stat")"
+		"$(vmstat pgmajfault)"
 }
 
 # during COMMAND...: leaves `before` and `after` it, of the probe and of the kernel.
@@ -101,8 +101,8 @@ tracer_stop() {
 
 # traced NAME EVENT: how many there were of it, and the sum of their times in us.
 traced() {
-	awk -v event=" mm_vmscan_$2: " '$0 ~ event { n++; sub(/:.*/, "", $4); gsub(/[.:]/, "", $4); us += $4 }
-		END { printf "%d %d\n", n, us }' "$TRACERS/pinscope-$1/trace"
+	sed -nE "s/^.* ([0-9]+)\.([0-9]+): mm_vmscan_$2: .*/\1\2/p" "$TRACERS/pinscope-$1/trace" |
+		awk '{ us += $1 } END { printf "%d %.0f\n", NR, us }'
 }
 
 # untraced: both tracers forget.

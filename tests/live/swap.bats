@@ -33,13 +33,11 @@ setup() {
 	load swap.bash
 	cd "$BATS_TEST_TMPDIR" || return
 	cgroup_up memory.max=8M
-	MIN_FREE=$(</proc/sys/vm/min_free_kbytes)
 	faulter_start
 	cgroup_takes "$FAULTER"
 }
 
 teardown() {
-	echo "$MIN_FREE" >/proc/sys/vm/min_free_kbytes
 	faulter_stop
 	swap_off
 	cgroup_down
@@ -57,7 +55,7 @@ teardown() {
 	during fault touch
 	shows '$b.in - $a.in == $kb.in - $ka.in and $kb.in - $ka.in > 1000'
 	shows '$me.pages_in == $b.in - $a.in and $me.read.count == $kb.major - $ka.major'
-	shows '$me.read.time_ns > 0 and $me.read.count + $me.hit.count <= 3072'
+	shows '$me.read.time_ns > 0'
 }
 
 @test "a read from a slow device takes as long as the device, and what was read ahead is a hit" {
@@ -69,29 +67,26 @@ teardown() {
 	shows '$me.hit.count > $me.read.count and $me.hit.time_ns / $me.hit.count < 20e6'
 }
 
-@test "direct reclaim and wake-ups of kswapd, as the kernel traces them" {
-	local wakes
-	swap_zram
-	echo "$FAULTER" >"${CGROUP%/*}/cgroup.procs"
-	untraced
-	during short_of_memory
-	as_traced reclaim direct_reclaim
-	read -r wakes _ < <(traced first kswapd_wake)
-	shows "\$b.kswapd - \$a.kswapd == $wakes and $wakes > 0"
-}
-
-# Until it ends, less memory is free than the kernel wants to be.
-short_of_memory() {
-	local free
-	free=$(awk '/^MemFree/ { print $2 }' /proc/meminfo)
-	echo $((free + 8192)) >/proc/sys/vm/min_free_kbytes
-	fault hold 1024
-	echo "$MIN_FREE" >/proc/sys/vm/min_free_kbytes
-}
-
 @test "paused, nothing is counted" {
 	swap_zram
 	"$READER" set swap paused=on
 	during fault hold 3072
 	shows '$b.out == $a.out and $kb.out > $ka.out and ($b.all // {}) == ($a.all // {})'
+}
+
+# More huge pages are asked for than there is memory: the kernel tries to make room, and gives up.
+short_of_memory() {
+	echo 4096 >/proc/sys/vm/nr_hugepages
+	echo 0 >/proc/sys/vm/nr_hugepages
+}
+
+# bats test_tags=slow
+@test "direct reclaim and wake-ups of kswapd, as the kernel traces them" {
+	local wakes
+	swap_zram
+	untraced
+	during short_of_memory
+	as_traced reclaim direct_reclaim
+	read -r wakes _ < <(traced first kswapd_wake)
+	shows "\$b.kswapd - \$a.kswapd == $wakes and $wakes > 0"
 }
