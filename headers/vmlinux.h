@@ -503,16 +503,16 @@ struct bio {
 };
 
 struct msghdr;
+struct iov_iter;
+struct pipe_inode_info;
+struct request_sock;
+struct proto_accept_arg;
 struct swap_iocb;
 struct writeback_control;
 struct pt_regs;
 struct vm_area_struct;
-struct request_sock;
-struct proto_accept_arg;
 struct mm_struct;
 struct page;
-struct iov_iter;
-struct pipe_inode_info;
 
 struct bpf_map {
 	u32 max_entries;

@@ -49,6 +49,12 @@ adds() {
 	assert_eq "$2" "$1" "${GROWN[*]}"
 }
 
+# agree WHAT TOTAL SUM SUM
+agree() {
+	assert_eq "$1, in all and by site or order" "$2" "$3"
+	assert_eq "$1, in all and by process" "$2" "$4"
+}
+
 # settings KEY=VALUE...
 settings() {
 	"$READER" set kmem "$@" >/dev/null
