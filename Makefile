@@ -127,7 +127,7 @@ bench: ## what probes and peers add, in instructions, on four kernels (an hour)
 bench-tools: all $(B)/bench/ops $(BLOCKS)
 
 .PHONY: tests
-tests: all $(addprefix $(B)/tests/,traffic fill churn tun udp) $(FIXTURE_OBJECTS) ## build what the tests need
+tests: all $(addprefix $(B)/tests/,traffic fill churn tun udp files) $(FIXTURE_OBJECTS) ## build what the tests need
 
 .PHONY: install
 install: all ## install below DESTDIR/PREFIX

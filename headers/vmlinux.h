@@ -212,8 +212,14 @@ struct socket {
 	struct sock *sk;
 };
 
+struct file_system_type {
+	const char *name;
+};
+
 struct super_block {
+	struct file_system_type *s_type;
 	unsigned long s_magic;
+	char s_id[32];
 };
 
 struct inode {
@@ -237,8 +243,25 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+struct signal_struct {
+	atomic_t live;
+};
+
+struct fdtable {
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
 struct task_struct {
+	int pid;
 	int tgid;
+	struct task_struct *group_leader;
+	u64 start_time;
+	struct files_struct *files;
+	struct signal_struct *signal;
 	char comm[16];
 	struct css_set *cgroups;
 };

@@ -46,12 +46,25 @@ static void columns(struct out *o, const char *name, const struct column *c, uns
 	out_char(o, '}');
 }
 
+/* Of the rows of places: an end of a connection, or when its object was first seen. */
+static bool tells_apart(const struct column *c)
+{
+	return c->format == FMT_ADDRESS || c->format == FMT_PORT || c->unit == UNIT_NSEC;
+}
+
+static bool has_such_label(const struct schema *s)
+{
+	for (unsigned int i = 0; i < s->n_labels; i++)
+		if (tells_apart(&s->labels[i]))
+			return true;
+	return false;
+}
+
 /* Whether a label is part of what makes a row the row it is; the others may change. */
 static bool is_identity(const struct schema *s, const struct column *c)
 {
 	return c->part == PART_KEY || s->staged ||
-	       (s->vacant &&
-		(c->format == FMT_ADDRESS || c->format == FMT_PORT || c->unit == UNIT_NSEC));
+	       (s->vacant && (tells_apart(c) || !has_such_label(s)));
 }
 
 static void key_names(struct out *o, const struct schema *s)
