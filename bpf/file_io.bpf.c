@@ -7,21 +7,22 @@
  *   close    each descriptor given up, by close, dup2, exec or exit; it has no time
  *   read     read, pread64, readv, preadv ...
  *   write    the same; bytes are those that the call returned, not those that it asked for
- *   fsync, fdatasync   and msync, and what writes with O_SYNC and O_DSYNC do besides
+ *   fsync, fdatasync   the system calls (what O_SYNC does is in the time of its write)
  *
  * Sockets, pipes and the files of /proc are files, too: they are of the file systems sockfs, pipefs
  * and proc. A file system is its type and what it is mounted from (`device`: a disk, or its type
  * again), so that all tmpfs are one.
  *
- * Hooks: the entry and return of vfs_read, vfs_write, vfs_readv, vfs_writev, vfs_fsync_range and
- * do_sys_openat2, the return of filp_flush (up to 6.5 filp_close). What began is kept in a place by
- * the address of its task (since.bpf.h).
+ * Hooks: the entry and return of vfs_read, vfs_write, vfs_readv, vfs_writev, do_sys_openat2 and the
+ * two system calls to sync (vfs_fsync_range is inlined for fdatasync), the return of filp_flush (up
+ * to 6.5 filp_close). When a call began is kept in a place by the address of its task (since.bpf.h).
  *
  * `set timed=off` drops the clock, and with it the times; `sample=N` takes the time of one call in N.
  * All calls are counted.
  *
- * Cannot see: mmap, sendfile and splice, copy_file_range, aio and io_uring, send and recv, and what
- * the kernel reads and writes for itself.
+ * Cannot see: mmap, sendfile and splice, copy_file_range, aio and io_uring, send and recv, what the
+ * kernel reads and writes for itself (an exec, say), syncs of 32-bit programs, and which file system
+ * an open was for if another thread closes the file at once.
  *
  * variant flush_int   -DFLUSH -DOPEN_RETURNS=int
  * variant flush       -DFLUSH
@@ -66,6 +67,15 @@ PROBE("io", "opens, closes, reads, writes and syncs of files, by process and fil
 #define OPEN_PROTO PROTO("int (int, const char *, struct open_how *)")
 #else
 #define OPEN_PROTO PROTO("long (int, const char *, struct open_how *)")
+#endif
+
+#define SYSCALL_PROTO PROTO("long (const struct pt_regs *)")
+#ifdef __TARGET_ARCH_arm64
+#define SYSCALL		     "__arm64_sys_"
+#define FIRST_ARGUMENT(regs) ((regs)->regs[0])
+#else
+#define SYSCALL		     "__x64_sys_"
+#define FIRST_ARGUMENT(regs) ((regs)->di)
 #endif
 
 enum op {
@@ -231,11 +241,10 @@ static __always_inline struct io *io_of(const struct fs *fs, u32 op)
 	return io;
 }
 
-/* What a task can be in at once: a write may sync. */
+/* What a task can be in at once: to open or sync may read and write. */
 enum call {
 	CALL_IO,
-	CALL_SYNC,
-	CALL_OPEN,
+	CALL_OTHER,
 };
 
 static __always_inline void *call_of(u32 call)
@@ -326,7 +335,7 @@ static __always_inline void count(const struct fs *fs, const struct done *done)
 		count_fs(io, done);
 }
 
-static __always_inline int end(u32 op, u32 call, struct file *file, s64 returned)
+static __always_inline int end(u32 op, struct file *file, s64 returned)
 {
 	struct done done = {.op = op, .returned = returned};
 	struct fs fs;
@@ -334,8 +343,21 @@ static __always_inline int end(u32 op, u32 call, struct file *file, s64 returned
 	if (!filter_current(&config.filter))
 		return 0;
 	if (op != OP_CLOSE)
-		done.ns = took(call);
+		done.ns = took(CALL_IO);
 	fs = fs_of(file);
+	count(&fs, &done);
+	return 0;
+}
+
+static __noinline int end_of_descriptor(u32 op, int fd, s64 returned)
+{
+	struct done done = {.op = op, .returned = returned};
+	struct fs fs;
+
+	if (!filter_current(&config.filter))
+		return 0;
+	done.ns = took(CALL_OTHER);
+	fs = fs_of_descriptor(fd);
 	count(&fs, &done);
 	return 0;
 }
@@ -372,73 +394,79 @@ int BPF_PROG(writev_begin)
 	return begin(CALL_IO);
 }
 
-SEC("fentry/vfs_fsync_range")
-PROTO("int (struct file *, loff_t, loff_t, int)")
-int BPF_PROG(sync_begin)
+SEC("fentry/" SYSCALL "fsync")
+SYSCALL_PROTO
+int BPF_PROG(fsync_begin)
 {
-	return begin(CALL_SYNC);
+	return begin(CALL_OTHER);
+}
+
+SEC("fentry/" SYSCALL "fdatasync")
+SYSCALL_PROTO
+int BPF_PROG(fdatasync_begin)
+{
+	return begin(CALL_OTHER);
 }
 
 SEC("fentry/do_sys_openat2")
 OPEN_PROTO
 int BPF_PROG(open_begin)
 {
-	return begin(CALL_OPEN);
+	return begin(CALL_OTHER);
 }
 
 SEC("fexit/vfs_read")
 RW_PROTO("char *")
 int BPF_PROG(read_end, struct file *file, void *buf, size_t size, void *pos, s64 returned)
 {
-	return end(OP_READ, CALL_IO, file, returned);
+	return end(OP_READ, file, returned);
 }
 
 SEC("fexit/vfs_write")
 RW_PROTO("const char *")
 int BPF_PROG(write_end, struct file *file, void *buf, size_t size, void *pos, s64 returned)
 {
-	return end(OP_WRITE, CALL_IO, file, returned);
+	return end(OP_WRITE, file, returned);
 }
 
 SEC("fexit/vfs_readv")
 RWV_PROTO
 int BPF_PROG(readv_end, struct file *file, void *vec, u64 vlen, void *pos, int flags, s64 returned)
 {
-	return end(OP_READ, CALL_IO, file, returned);
+	return end(OP_READ, file, returned);
 }
 
 SEC("fexit/vfs_writev")
 RWV_PROTO
 int BPF_PROG(writev_end, struct file *file, void *vec, u64 vlen, void *pos, int flags, s64 returned)
 {
-	return end(OP_WRITE, CALL_IO, file, returned);
+	return end(OP_WRITE, file, returned);
 }
 
-SEC("fexit/vfs_fsync_range")
-PROTO("int (struct file *, loff_t, loff_t, int)")
-int BPF_PROG(sync_end, struct file *file, s64 from, s64 to, int datasync, int returned)
+SEC("fexit/" SYSCALL "fsync")
+SYSCALL_PROTO
+int BPF_PROG(fsync_end, struct pt_regs *regs, s64 returned)
 {
-	return end(datasync ? OP_FDATASYNC : OP_FSYNC, CALL_SYNC, file, returned);
+	return end_of_descriptor(OP_FSYNC, FIRST_ARGUMENT(regs), returned);
+}
+
+SEC("fexit/" SYSCALL "fdatasync")
+SYSCALL_PROTO
+int BPF_PROG(fdatasync_end, struct pt_regs *regs, s64 returned)
+{
+	return end_of_descriptor(OP_FDATASYNC, FIRST_ARGUMENT(regs), returned);
 }
 
 SEC(CLOSE)
 PROTO("int (struct file *, fl_owner_t)")
 int BPF_PROG(closed, struct file *file, void *owner, int returned)
 {
-	return end(OP_CLOSE, 0, file, returned);
+	return end(OP_CLOSE, file, returned);
 }
 
 SEC("fexit/do_sys_openat2")
 OPEN_PROTO
 int BPF_PROG(open_end, int dfd, void *name, void *how, int fd)
 {
-	struct done done = {.op = OP_OPEN, .returned = fd};
-	struct fs fs;
-
-	if (!filter_current(&config.filter))
-		return 0;
-	done.ns = took(CALL_OPEN);
-	fs = fs_of_descriptor(fd);
-	count(&fs, &done);
-	return 0;
+	return end_of_descriptor(OP_OPEN, fd, fd);
 }

@@ -247,6 +247,11 @@ struct signal_struct {
 	atomic_t live;
 };
 
+struct pt_regs {
+	unsigned long di;     /* x86-64 */
+	unsigned long regs[1]; /* arm64 */
+};
+
 struct fdtable {
 	struct file **fd;
 };
