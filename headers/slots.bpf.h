@@ -34,12 +34,19 @@ static __always_inline u32 slots_size(void *table)
 	return ((struct bpf_map *)table)->max_entries;
 }
 
+/* The verifier forbids arithmetic on a pointer, but a 32-bit copy of it is a number. */
+static __always_inline u32 slot_number(u64 pointer)
+{
+	u32 number;
+
+	asm volatile("%0 = %1" : "=&w"(number) : "w"((u32)pointer));
+	return number;
+}
+
 static __always_inline u32 slot_home(u64 owner, u32 size)
 {
-	u32 hash;
+	u32 hash = slot_number(owner);
 
-	/* The verifier forbids arithmetic on a pointer, but a 32-bit copy of it is a number. */
-	asm volatile("%0 = %1" : "=&w"(hash) : "w"((u32)owner));
 	hash = (hash >> 6) * 0x9e3779b1; /* multiplicative hashing, Knuth 6.4 */
 	return (u64)hash * size >> 32;
 }

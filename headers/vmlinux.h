@@ -240,8 +240,14 @@ struct socket {
 	struct sock *sk;
 };
 
+struct file_system_type {
+	const char *name;
+};
+
 struct super_block {
 	unsigned long s_magic;
+	struct file_system_type *s_type;
+	char s_id[32];
 };
 
 struct inode {
@@ -395,6 +401,7 @@ struct task_struct {
 	unsigned long nivcsw;
 	u64 start_time;
 	struct signal_struct *signal;
+	struct files_struct *files;
 };
 
 typedef atomic64_t atomic_long_t;
@@ -410,8 +417,18 @@ struct task_struct___5_13 {
 #ifdef __TARGET_ARCH_x86
 struct pt_regs {
 	unsigned long orig_ax;
+	unsigned long di;      /* x86-64 */
+	unsigned long regs[1]; /* arm64 */
 };
 #endif
+
+struct fdtable {
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
 
 struct bpf_iter__task_file {
 	struct task_struct *task;
@@ -503,16 +520,16 @@ struct bio {
 };
 
 struct msghdr;
-struct iov_iter;
-struct pipe_inode_info;
+struct page;
 struct request_sock;
 struct proto_accept_arg;
+struct iov_iter;
+struct pipe_inode_info;
 struct swap_iocb;
 struct writeback_control;
 struct pt_regs;
 struct vm_area_struct;
 struct mm_struct;
-struct page;
 
 struct bpf_map {
 	u32 max_entries;

@@ -1,0 +1,64 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# file_io against a program whose calls are known, the kernel's counters of it, and its clock:
+#
+#    files ---> a file and a fifo on a ramfs that nobody else uses
+
+# shellcheck disable=SC2016 # jq's variables
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	load file_io.bash
+	probe_load file_io
+	ramfs_up
+}
+
+teardown_file() {
+	load file_io.bash
+	ramfs_down
+	probe_unload file_io
+}
+
+setup() {
+	load file_io.bash
+	cd "$BATS_TEST_TMPDIR" || return
+}
+
+@test "calls, failures and bytes of a file system; waiting is in the time" {
+	look before
+	calls 3
+	look after
+	judge 'expect("reads"; [15, 3, 4593]; numbers("ramfs"; "read")),
+		expect("writes"; [12, 0, 4593]; numbers("ramfs"; "write")),
+		expect("opens"; [9, 0, 0]; numbers("ramfs"; "open")),
+		expect("closes"; [12, 0, 0]; numbers("ramfs"; "close")),
+		expect("fsyncs"; [3, 0, 0]; numbers("ramfs"; "fsync")),
+		expect("fdatasyncs"; [6, 0, 0]; numbers("ramfs"; "fdatasync")),
+		expect("timed"; [15, 12, 9, 0, 3, 6]; [("read", "write", "open", "close", "fsync", "fdatasync") as $op | added("ramfs"; $op).timed]),
+		between("time of reads, of which three wait 100 ms"; 300000000; $said_of.read_ns; added("ramfs"; "read").ns),
+		between("time of syncs"; 1; $said_of.sync_ns; added("ramfs"; "fsync").ns + added("ramfs"; "fdatasync").ns),
+		between("time of writes"; 1; $said_of.write_ns + added("ramfs"; "write").ns / 2; added("ramfs"; "write").ns),
+		between("opens that fail"; 3; 1000; added("none"; "open").errors),
+		expect("losses"; []; $after[0] | lost)'
+}
+
+@test "a process: its reads and writes are those of /proc/PID/io" {
+	calls 0
+	mv said said0 && PID0=$PID
+	calls 2
+	look after && cp after before
+	# Against the same program that does nothing, for the kernel reads what it executes. A read of a
+	# file that was not opened for it is none for the kernel; writes of children are.
+	PID0=$PID0 judge '($after[0] | process) as $p | ($after[0] | map(select(.map == "procs" and .labels.pid == (env.PID0 | tonumber)))[0]) as $p0
+		| ($said0 | numbers_said) as $s0 | $said_of as $s
+		| expect("reads"; $s.syscr - $s0.syscr + 2; $p.reads - $p0.reads),
+			expect("writes"; $s.syscw - $s0.syscw - 2; $p.writes - $p0.writes),
+			expect("bytes read"; $s.rchar + $s.own - $s0.rchar - $s0.own; $p.bytes_read - $p0.bytes_read),
+			expect("bytes written"; $s.wchar + ($said | length) - $s0.wchar - ($said0 | length) - 2; $p.bytes_written - $p0.bytes_written),
+			expect("syncs"; [2, 4]; [$p.fsyncs, $p.fdatasyncs]),
+			expect("opens that fail, reads that fail"; 4; $p.errors - $p0.errors),
+			expect("name, state"; ["files", "exited"]; [$p.labels.comm, $p.labels.state]),
+			between("time of reads"; 200000000; $s.read_ns * 2; $p.read_time_ns)'
+}
