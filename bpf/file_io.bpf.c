@@ -125,7 +125,8 @@ struct {
 	__uint(max_entries, SERIES);
 	__type(key, u32);
 	__type(value, struct io);
-} filesystems SEC(".maps") HELP("calls, failures, bytes and times, by file system and operation");
+} filesystems SEC(".maps") ROW("fs device op")
+	HELP("calls, failures, bytes and times, by file system and operation");
 
 struct series {
 	struct slot slot;
