@@ -169,7 +169,7 @@ extern const void __sched_text_start __ksym;
 extern const void __lock_text_end __ksym;
 
 #define FRAMES_OURS 3 /* this function, the program, and what runs it */
-#define FRAMES	    8 /* the tracepoint's and the lock's own, and the caller */
+#define FRAMES	    8 /* the tracepoint's and the lock's own, and the caller; on 5.10 with ours */
 
 static __always_inline bool takes_locks(u64 ip)
 {

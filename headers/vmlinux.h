@@ -237,8 +237,13 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+struct pt_regs {
+	unsigned long di;
+};
+
 struct task_struct {
 	int tgid;
+	void *stack;
 	struct task_struct *group_leader;
 	u64 start_time;
 	char comm[16];

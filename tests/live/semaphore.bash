@@ -41,7 +41,7 @@ mark() {
 
 write_to() {
 	local i
-	for ((i = 0; i < 100; i++)); do
+	for ((i = 0; i < 30; i++)); do
 		printf '%01000d' 0
 	done >"$1"
 }

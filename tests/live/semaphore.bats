@@ -44,7 +44,7 @@ teardown() {
 
 @test "they are under the function that locks the console" {
 	dump | jq -es 'map(select(.map == "sites")) as $sites
-		| ($sites | map(select(.labels.site // .labels.ksym | startswith("console_lock+")).wait.count) | add) > 0
+		| ($sites | map(select(.labels.site | startswith("console_lock+")).wait.count) | add) > 0
 		and ($sites | map(.wait.count) | add) == (map(select(.map == "all").count) | add)'
 }
 
