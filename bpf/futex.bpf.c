@@ -2,23 +2,27 @@
 /*
  * futex: waits for locks of processes, by process and address.
  *
- * Locks, condition variables, joins of threads and the like of user space enter the kernel only to
- * wait, and to wake who waits. A row is one address in one process: how long its threads waited
- * there (woken, timed out or interrupted), how often the value had changed before they could
- * wait (`again`), how often somebody woke there, and how many that were.
+ * Locks, condition variables, joins of threads and the like of user space enter the kernel only
+ * to wait, and to wake who waits. A row is one address in one process: how long its threads
+ * waited there (woken, timed out or interrupted), how often the value had changed before they
+ * could wait (`again`), how often somebody woke there, and how many that were.
  *
- * Hooks: futex_wait (up to 6.6) or __futex_wait, futex_lock_pi, futex_wake; nothing runs in other
- * system calls.
+ * Hooks: futex_wait (up to 6.6) or __futex_wait, futex_lock_pi, futex_wake; nothing runs in
+ * other system calls.
+ *
+ * Costs, in the programs alone (bpf_stats under icount, 6.1): 1,560 instructions a wait, 530 a
+ * wake. Memory: 3.7 MiB with two processors.
  *
  * A row that was not used for 10 s gives its place to another that needs one; what it counted
  * goes to the rest. So processes that have exited are forgotten, but not what they counted.
  *
- * Cannot see: futex_waitv, and the waits of FUTEX_WAIT_REQUEUE_PI; that a waiter was moved to another
- * address (FUTEX_REQUEUE): its wait is counted where it began. A PI lock has waits and no wakes.
- * A lock in memory that processes share has a row in each of them, a wake is in that of the waker.
+ * Cannot see: futex_waitv, and the waits of FUTEX_WAIT_REQUEUE_PI; that a waiter was moved to
+ * another address (FUTEX_REQUEUE): its wait is counted where it began. A PI lock has waits and
+ * no wakes. A lock in memory that processes share has a row in each of them, a wake is in that
+ * of the waker.
  *
- * 5.10 does not let a program see the address that it is called with. There it is taken from the
- * registers that the system call was made with, on x86-64 and for processes of 64 bits.
+ * 5.10 does not let a program see the address that it is called with. There it is taken from
+ * the registers that the system call was made with, on x86-64 and for processes of 64 bits.
  *
  * Variants, the better first:
  * variant pop     -DINNER_WAIT -DWAKE_POP
@@ -129,7 +133,7 @@ struct {
 	__type(value, struct begin);
 } waiters SEC(".maps") INTERNAL;
 
-/* What somebody is changing: the places being taken, by index, and the rows being made, by owner. */
+/* What somebody is changing: places that are taken, by index, and rows that are made, by owner. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);

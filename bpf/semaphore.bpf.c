@@ -2,14 +2,14 @@
 /*
  * semaphore: how long the kernel's counting semaphores are waited for, by call site.
  *
- * The console's is the best known, drivers and ACPI have others. lock_contention has these waits
- * too, where the kernel announces them (6.0 and later); this one runs at nothing else, and tells
- * how they ended.
+ * The console's is the best known, drivers and ACPI have others. lock_contention has these
+ * waits too, but not how they ended; this one runs at nothing else.
  *
  * Hooks: __down, __down_interruptible, __down_killable, __down_timeout, which run only when a
  * semaphore is not free. The call site is where down, or the like, returns to.
  *
- * Cannot see: attempts that do not wait (down_trylock).
+ * Cannot see: attempts that do not wait (down_trylock); who takes a semaphore through a small
+ * function of its owner: all waits for the console are at console_lock.
  */
 #include "pinscope.bpf.h"
 #include "hist.bpf.h"
@@ -44,7 +44,7 @@ struct site {
 struct waits {
 	nsec_minihist_t wait;
 	count_t timeouts;
-	count_t interrupted; /* by a signal */
+	count_t interrupted; /* by a signal; these two are among the waits */
 };
 
 struct {
