@@ -2,25 +2,33 @@
 /*
  * futex: waits for locks of processes, by process and address.
  *
- * Locks, condition variables, joins of threads and the like of user space enter the kernel only to
- * wait, and to wake who waits. A row is one address in one process: how long its threads waited
- * there (woken, timed out or interrupted), how often the value had changed before they could
- * wait (`again`), how often somebody woke there, and how many that were.
+ * Locks, condition variables, joins of threads and the like of user space enter the kernel only
+ * to wait, and to wake who waits. A row is one address in one process: how long its threads
+ * waited there (woken, timed out or interrupted), how often the value had changed before they
+ * could wait (`again`), how often somebody woke there, and how many that were.
  *
- * Hooks: futex_wait (up to 6.6) or __futex_wait, futex_lock_pi, futex_wake; nothing runs in other
- * system calls.
+ * Hooks: futex_wait (up to 6.6) or __futex_wait, futex_lock_pi, futex_wake; nothing runs in
+ * other system calls.
+ *
+ * Costs, in the programs alone (bpf_stats under icount, 6.1): 1,560 instructions a wait, 530 a
+ * wake. Memory: 3.7 MiB with two processors.
  *
  * A row that was not used for 10 s gives its place to another that needs one; what it counted
  * goes to the rest. So processes that have exited are forgotten, but not what they counted.
  *
- * Cannot see: futex_waitv, and the waits of FUTEX_WAIT_REQUEUE_PI; that a waiter was moved to another
- * address (FUTEX_REQUEUE): its wait is counted where it began. A PI lock has waits and no wakes.
- * A lock in memory that processes share has a row in each of them, a wake is in that of the waker.
+ * Cannot see: futex_waitv, and the waits of FUTEX_WAIT_REQUEUE_PI; that a waiter was moved to
+ * another address (FUTEX_REQUEUE): its wait is counted where it began. A PI lock has waits and
+ * no wakes. A lock in memory that processes share has a row in each of them, a wake is in that
+ * of the waker.
+ *
+ * 5.10 does not let a program see the address that it is called with. There it is taken from
+ * the registers that the system call was made with, on x86-64 and for processes of 64 bits.
  *
  * Variants, the better first:
  * variant pop     -DINNER_WAIT -DWAKE_POP
  * variant inner   -DINNER_WAIT
  * variant outer
+ * variant regs    -DREGS
  */
 #include "pinscope.bpf.h"
 #include "hist.bpf.h"
@@ -125,7 +133,7 @@ struct {
 	__type(value, struct begin);
 } waiters SEC(".maps") INTERNAL;
 
-/* What somebody is changing: the places being taken, by index, and the rows being made, by owner. */
+/* What somebody is changing: places that are taken, by index, and rows that are made, by owner. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
@@ -331,7 +339,7 @@ static __noinline int wait_record(u64 address, int ret, u64 ns, u64 now)
 	return 0;
 }
 
-static __always_inline int wait_end(u32 *address, int ret)
+static __always_inline int wait_end(u64 address, int ret)
 {
 	u64 since = wait_began(), now;
 
@@ -341,17 +349,17 @@ static __always_inline int wait_end(u32 *address, int ret)
 	if (now < since)
 		LOSE(backwards);
 	else
-		wait_record((u64)address, ret, now - since, now);
+		wait_record(address, ret, now - since, now);
 	return 0;
 }
 
-static __always_inline int woke(u32 *address, int woken)
+static __always_inline int woke(u64 address, int woken)
 {
 	struct stats *stats;
 
 	if (!wanted())
 		return 0;
-	stats = stats_at((u64)address, bpf_ktime_get_ns());
+	stats = stats_at(address, bpf_ktime_get_ns());
 	if (!stats)
 		return 0;
 	__sync_fetch_and_add(&stats->wakes, 1);
@@ -359,6 +367,23 @@ static __always_inline int woke(u32 *address, int woken)
 		__sync_fetch_and_add(&stats->woken, woken);
 	return 0;
 }
+
+#ifdef REGS
+#define THREAD_SIZE 16384
+
+/* At the end of the task's stack lie the registers of the system call. */
+static __always_inline u64 address_here(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	void *end = BPF_CORE_READ(task, stack) + THREAD_SIZE;
+	struct pt_regs *regs = end - bpf_core_type_size(struct pt_regs);
+
+	return BPF_CORE_READ(regs, di);
+}
+#define ADDRESS(argument) address_here()
+#else
+#define ADDRESS(argument) ((u64)(argument))
+#endif
 
 #ifdef INNER_WAIT
 #define WAIT	   "__futex_wait"
@@ -379,7 +404,7 @@ SEC("fexit/" WAIT)
 WAIT_PROTO
 int BPF_PROG(futex_wait_end, u32 *address, u32 flags, u32 value, void *timeout, u32 bits, int ret)
 {
-	return wait_end(address, ret);
+	return wait_end(ADDRESS(address), ret);
 }
 
 SEC("fentry/futex_lock_pi")
@@ -393,7 +418,7 @@ SEC("fexit/futex_lock_pi")
 PROTO("int (u32 *, unsigned int, ktime_t *, int)")
 int BPF_PROG(futex_lock_pi_end, u32 *address, u32 flags, void *timeout, int trylock, int ret)
 {
-	return wait_end(address, ret);
+	return wait_end(ADDRESS(address), ret);
 }
 
 #ifdef WAKE_POP
@@ -401,13 +426,13 @@ SEC("fexit/futex_wake")
 PROTO("int (u32 *, unsigned int, void *, int, u32)")
 int BPF_PROG(futex_wake_end, u32 *address, u32 flags, void *pop, int wanted, u32 bits, int woken)
 {
-	return woke(address, woken);
+	return woke(ADDRESS(address), woken);
 }
 #else
 SEC("fexit/futex_wake")
 PROTO("int (u32 *, unsigned int, int, u32)")
 int BPF_PROG(futex_wake_end, u32 *address, u32 flags, int wanted, u32 bits, int woken)
 {
-	return woke(address, woken);
+	return woke(ADDRESS(address), woken);
 }
 #endif

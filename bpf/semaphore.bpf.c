@@ -2,14 +2,14 @@
 /*
  * semaphore: how long the kernel's counting semaphores are waited for, by call site.
  *
- * The console's is the best known, drivers and ACPI have others. lock_contention has these waits
- * too, where the kernel announces them (6.0 and later); this one runs at nothing else, and tells
- * how they ended.
+ * The console's is the best known, drivers and ACPI have others. lock_contention has these
+ * waits too, but not how they ended; this one runs at nothing else.
  *
  * Hooks: __down, __down_interruptible, __down_killable, __down_timeout, which run only when a
  * semaphore is not free. The call site is where down, or the like, returns to.
  *
- * Cannot see: attempts that do not wait (down_trylock).
+ * Cannot see: attempts that do not wait (down_trylock); who takes a semaphore through a small
+ * function of its owner: all waits for the console are at console_lock.
  */
 #include "pinscope.bpf.h"
 #include "hist.bpf.h"
@@ -37,10 +37,14 @@ struct config {
 
 struct config config CONFIG = {};
 
+struct site {
+	ksym_t site;
+};
+
 struct waits {
 	nsec_minihist_t wait;
 	count_t timeouts;
-	count_t interrupted; /* by a signal */
+	count_t interrupted; /* by a signal; these two are among the waits */
 };
 
 struct {
@@ -53,7 +57,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
 	__uint(max_entries, 256);
-	__type(key, ksym_t);
+	__type(key, struct site);
 	__type(value, struct waits);
 } sites SEC(".maps") HELP("waits by call site");
 
@@ -76,7 +80,7 @@ struct {
 	__type(value, struct begin);
 } waiters SEC(".maps") INTERNAL;
 
-static __always_inline struct waits *waits_of(ksym_t site)
+static __always_inline struct waits *waits_of(struct site site)
 {
 	struct waits *waits = bpf_map_lookup_elem(&sites, &site), none = {};
 	u32 key = 0;
@@ -91,20 +95,23 @@ static __always_inline struct waits *waits_of(ksym_t site)
 	return bpf_map_lookup_elem(&rest, &key);
 }
 
-/* Behind this function and the program, what runs it, __down and down. */
-#define FRAMES_INSIDE 5
+/*
+ * Behind this function, the program, what runs it, __down and down. (The frames are not skipped,
+ * because 5.10 then finds fewer.)
+ */
+#define CALLER 5
 
 static __noinline int record(void *ctx, u64 ns, int ret)
 {
 	u32 slot = hist_slot(ns), key = 0;
 	struct hist *hist = bpf_map_lookup_elem(&all, &key);
 	struct waits *waits;
-	ksym_t site = 0;
+	u64 ips[CALLER + 1] = {};
 
 	if (hist)
 		hist_add(hist, slot, ns);
-	bpf_get_stack(ctx, &site, sizeof(site), FRAMES_INSIDE);
-	waits = waits_of(site);
+	bpf_get_stack(ctx, ips, sizeof(ips), 0);
+	waits = waits_of((struct site){ips[CALLER]});
 	if (!waits)
 		return 0;
 	minihist_add_shared(&waits->wait, slot, ns);

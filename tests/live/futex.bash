@@ -18,19 +18,21 @@ settings() {
 	"$READER" set futex "$@" >/dev/null
 }
 
-# play ROUNDS MS: leaves its two lines in `known`, its process in PID.
+# play ROUNDS MS: leaves its two lines in `known` and KNOWN, its process in PID. Its futexes are at the
+# same addresses each time.
+# shellcheck disable=SC2034 # KNOWN is for the tests
 play() {
-	"$PLAY" "$@" >known &
+	setarch -R "$PLAY" "$@" >known &
 	PID=$!
 	wait "$PID"
 	mapfile -t KNOWN <known
 }
 
-# as_known LINE: the row of that address is what the program says in its line.
+# as_known PID LINE: the row of that process and address is what the program says in its line.
 as_known() {
-	local address waits least most counts got count sum
-	read -r address waits least most counts <<<"$1"
-	got=$(dump | jq -r --arg pid "$PID" --arg address "$address" 'select(.map == "futexes")
+	local pid=$1 address waits least most counts got count sum
+	read -r address waits least most counts <<<"$2"
+	got=$(dump | jq -r --arg pid "$pid" --arg address "$address" 'select(.map == "futexes")
 		| select((.labels.pid | tostring) == $pid and .labels.address == $address)
 		| "\(.wait.count) \(.wait.sum_ns) \(.timeouts) \(.interrupted) \(.again) \(.wakes) \(.woken)"')
 	read -r count sum got <<<"$got"

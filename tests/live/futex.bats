@@ -29,29 +29,21 @@ teardown() {
 
 @test "waits, wakes, timeouts and interruptions at an address are those that the threads count" {
 	play 4 20
-	as_known "${KNOWN[0]}"
-	as_known "${KNOWN[1]}"
-	dump | jq -es --arg pid "$PID" '[.[] | select(.map == "futexes" and (.labels.pid | tostring) == $pid)]
-		| all(.labels.comm == "futex")'
+	as_known "$PID" "${KNOWN[0]}"
+	as_known "$PID" "${KNOWN[1]}"
+	dump | jq -es --arg pid "$PID" --arg address "${KNOWN[0]%% *}" '[.[]
+		| select((.labels.pid | tostring) == $pid and .labels.address == $address)]
+		| map(.labels.comm) == ["futex"]'
 }
 
 @test "another process with the same address has a row of its own" {
-	local first
+	local first line
 	play 2 5
-	first="$PID ${KNOWN[0]}"
-	setarch -R "$PLAY" 2 5 >known &
-	PID=$!
-	wait "$PID"
-	mapfile -t KNOWN <known
-	as_known "${KNOWN[0]}"
-	setarch -R "$PLAY" 2 5 >known &
-	PID=$!
-	wait "$PID"
-	assert_eq "address" "${KNOWN[0]%% *}" "$(head -n 1 known | cut -d' ' -f1)"
-	mapfile -t KNOWN <known
-	as_known "${KNOWN[0]}"
-	PID=${first%% *}
-	as_known "${first#* }"
+	first=$PID line=${KNOWN[0]}
+	play 2 5
+	assert_eq "address" "${line%% *}" "${KNOWN[0]%% *}"
+	as_known "$PID" "${KNOWN[0]}"
+	as_known "$first" "$line"
 }
 
 @test "paused nothing is counted, and under min_latency no wait" {

@@ -18,21 +18,28 @@ dump() {
 	"$READER" dump --json semaphore
 }
 
+HOOKS=(begin:__down sleep:schedule_timeout)
+
+# tracer_start: kprobes at the beginning and the end of a wait, and of its sleep.
 tracer_start() {
-	[[ -d $TRACING/events ]] || return 0
-	echo 'p:pinscope/begin __down' >>"$TRACING/kprobe_events"
-	echo 'r:pinscope/end __down' >>"$TRACING/kprobe_events"
+	local hook
 	mkdir "$TRACER"
 	echo mono >"$TRACER/trace_clock"
-	echo 1 >"$TRACER/events/pinscope/begin/enable"
-	echo 1 >"$TRACER/events/pinscope/end/enable"
+	for hook in "${HOOKS[@]}"; do
+		echo "p:pinscope/${hook%:*} ${hook#*:}" >>"$TRACING/kprobe_events"
+		echo "r:pinscope/${hook%:*}_end ${hook#*:}" >>"$TRACING/kprobe_events"
+	done
+	echo 1 >"$TRACER/events/pinscope/enable"
 }
 
 tracer_stop() {
+	local hook
 	[[ -d $TRACER ]] || return 0
 	rmdir "$TRACER"
-	echo '-:pinscope/begin' >>"$TRACING/kprobe_events"
-	echo '-:pinscope/end' >>"$TRACING/kprobe_events"
+	for hook in "${HOOKS[@]}"; do
+		echo "-:pinscope/${hook%:*}" >>"$TRACING/kprobe_events"
+		echo "-:pinscope/${hook%:*}_end" >>"$TRACING/kprobe_events"
+	done
 }
 
 mark() {
@@ -41,7 +48,7 @@ mark() {
 
 write_to() {
 	local i
-	for ((i = 0; i < 100; i++)); do
+	for ((i = 0; i < 30; i++)); do
 		printf '%01000d' 0
 	done >"$1"
 }
@@ -51,4 +58,20 @@ write_both() {
 	write_to /dev/tty11 &
 	write_to /dev/tty12
 	wait
+}
+
+# waits_seen: after some more writes, whether the tracer has seen three waits end.
+waits_seen() {
+	write_both
+	(($(grep -c ' begin_end: ' "$TRACER/trace") >= 3))
+}
+
+# waits_more: after some more writes, whether the probe has more waits at the console than `before`.
+waits_more() {
+	write_both
+	dump >after
+	jq -en --slurpfile before before --slurpfile after after '
+		def console($rows): $rows | map(select(.map == "sites" and (.labels.site | startswith("console_lock+"))))
+			| map(.wait.count) | add // 0;
+		console($after) > console($before)' >/dev/null
 }

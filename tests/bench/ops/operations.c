@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -212,6 +215,39 @@ static void pingpong(void)
 		die("pipe");
 }
 
+/* Whose turn it is: 1 is the child's. */
+static uint32_t *turn;
+
+static void await_turn(uint32_t mine)
+{
+	while (__atomic_load_n(turn, __ATOMIC_ACQUIRE) != mine)
+		syscall(SYS_futex, turn, FUTEX_WAIT, !mine, NULL, NULL, 0);
+}
+
+static void pass_turn(uint32_t to)
+{
+	__atomic_store_n(turn, to, __ATOMIC_RELEASE);
+	syscall(SYS_futex, turn, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+static void futex_begin(void)
+{
+	turn = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (turn == MAP_FAILED)
+		die("map memory");
+	child = fork();
+	while (!child) {
+		await_turn(1);
+		pass_turn(0);
+	}
+}
+
+static void futex(void)
+{
+	pass_turn(1);
+	await_turn(0);
+}
+
 static void read_begin(void)
 {
 	fd = open("/proc/self/exe", O_RDONLY);
@@ -289,6 +325,8 @@ const struct op ops[] = {
 	 request, datagram_end},
 	{"peek", "a look at a received byte", 256, peek_begin, nothing, peek, one_side_end},
 	{"pingpong", "a byte there and back through pipes", 128, pingpong_begin, nothing, pingpong,
+	 stop},
+	{"futex", "a futex there and back between two processes", 64, futex_begin, nothing, futex,
 	 stop},
 	{"cached_read", "4 KiB from the page cache", 256, read_begin, nothing, cached_read,
 	 nothing},
