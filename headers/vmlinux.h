@@ -406,6 +406,8 @@ struct task_struct {
 
 typedef atomic64_t atomic_long_t;
 
+typedef atomic64_t atomic_long_t;
+
 struct mutex {
 	atomic_long_t owner;
 };

@@ -66,8 +66,7 @@ const char *counter_reason(int err)
 	case ENOENT:
 	case EINVAL:
 	case EOPNOTSUPP:
-		return "this machine does not have it (virtual machines often have no hardware "
-		       "counters)";
+		return "this machine has no such counter (virtual machines often have none)";
 	case EBUSY:
 		return "all counters of the processor are in use (the NMI watchdog takes one, perf "
 		       "others)";

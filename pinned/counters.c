@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * pinscope-reader counters: opens the perf events that an object's maps ask for. The maps keep them,
- * so that no process has to stay. Of those that this machine has, the pins move out of maps/, to where
- * the reader looks for them.
+ * so that no process has to stay. Of those that this machine has, the pins move from maps/ to counters/,
+ * where the reader looks for them.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -41,7 +42,7 @@ static int fill(int map, const char *event)
 static bool settle(const char *directory, const char *name, const char *event)
 {
 	char *from = xasprintf("%s/maps/%s", directory, name);
-	char *to = xasprintf("%s/%s", directory, name);
+	char *to = xasprintf("%s/counters/%s", directory, name);
 	int map = bpf_obj_get(from), err;
 
 	if (map < 0)
@@ -62,6 +63,7 @@ int cmd_counters(int argc, char **argv)
 	const char *name, *event;
 	unsigned int there = 0;
 	struct object *o;
+	char *directory;
 	u32 id = 0;
 
 	if (argc != 2)
@@ -69,6 +71,10 @@ int cmd_counters(int argc, char **argv)
 	o = object_open(argv[0]);
 	if (!o)
 		return complaints();
+	directory = xasprintf("%s/counters", argv[1]);
+	if (mkdir(directory, 0750))
+		die(EXIT_FAILED, "cannot make %s: %s", directory, reason(errno));
+	free(directory);
 	while ((name = object_tagged(o, COUNTER_TAG, &id, &event)))
 		there += settle(argv[1], name, event);
 	object_close(o);

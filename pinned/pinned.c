@@ -209,14 +209,14 @@ static bool open_maps(struct probe *probe, bool named)
 	return ok;
 }
 
-/* The pins of counters that are there lie beside the directory of maps. */
+/* Those that are there are pinned in a directory of their own. */
 static void look_for_counters(struct probe *probe, const char *directory)
 {
 	const char *name, *event;
 	u32 id = 0;
 
 	while ((name = object_tagged(probe->pinned->object, COUNTER_TAG, &id, &event))) {
-		char *path = xasprintf("%s/%s", directory, name);
+		char *path = xasprintf("%s/counters/%s", directory, name);
 
 		if (access(path, F_OK))
 			*APPEND(probe->missing, probe->n_missing) = name;

@@ -80,7 +80,7 @@ teardown() {
 }
 
 @test "a counter that is not there is said to be missing, and has no column" {
-	grep -qx "sw_counters: nonsense is not available: this machine does not have it .*" "$BATS_FILE_TMPDIR/load"
+	grep -qx "sw_counters: nonsense is not available: this machine has no such counter .*" "$BATS_FILE_TMPDIR/load"
 	run -0 "$READER" dump sw_counters
 	jq -es '.[0].probes[0] | .unavailable == ["nonsense"] and
 		([.maps.procs, .maps.rest | .fields | keys] | unique) == [["cpu_clock", "migrations", "page_faults"]]' <<<"$output"
