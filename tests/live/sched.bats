@@ -130,7 +130,8 @@ teardown() {
 	# Each has a row of its own, and fewer pids.
 	assert_eq rows 400 "$(jq length <<<"$rows")"
 	assert_between pids 1 399 "$(jq 'map(.labels.pid) | unique | length' <<<"$rows")"
-	assert_eq "that did not sleep" 0 "$(jq 'map(select(.sleep_ns == 0 or .voluntary < 2)) | length' <<<"$rows")"
+	# (A last switch may come when the pid is another's already: it is in the rest.)
+	assert_between "without a sleep and an end" 0 20 "$(jq 'map(select(.sleep_ns == 0 or .voluntary < 2)) | length' <<<"$rows")"
 	(($(totals | jq ".voluntary - $(jq .voluntary <<<"$before")") >= 800))
 	work_end
 }
