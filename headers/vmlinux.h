@@ -521,6 +521,7 @@ struct bio {
 	unsigned int bi_opf;
 };
 
+struct mm_struct;
 struct msghdr;
 struct page;
 struct request_sock;
@@ -531,7 +532,6 @@ struct swap_iocb;
 struct writeback_control;
 struct pt_regs;
 struct vm_area_struct;
-struct mm_struct;
 
 struct bpf_map {
 	u32 max_entries;

@@ -36,7 +36,8 @@ teardown() {
 	compute_in one 400 0
 	wait_for ended one
 	row=$(row "$(id_of one)")
-	assert_eq nr_throttled "$(stat_of one nr_throttled)" "$(jq .nr_throttled <<<"$row")"
+	# The last period may be counted after the end of its stretch (7.2).
+	assert_between nr_throttled "$(($(stat_of one nr_throttled) - 1))" "$(stat_of one nr_throttled)" "$(jq .nr_throttled <<<"$row")"
 	# On one processor each period has one stretch at most; a late timer ends several periods at once.
 	assert_between stretches 3 "$(stat_of one nr_throttled)" "$(jq .throttled.count <<<"$row")"
 	# Of each 50 ms it may run 10, and 5 more that the processor had taken in advance.
