@@ -16,8 +16,8 @@
  * counts it again.
  *
  * Hooks: the kernel's tracepoints kmalloc, kfree, kmem_cache_alloc, kmem_cache_free (and
- * kmalloc_node, kmem_cache_alloc_node of 5.10), mm_page_alloc, mm_page_free, and those by which processes are
- * known (procs.bpf.h).
+ * kmalloc_node, kmem_cache_alloc_node of 5.10), mm_page_alloc, mm_page_free, and those by which
+ * processes are known (procs.bpf.h).
  *
  * Objects that are followed have a place for each in a table, which is found by their address: no
  * memory is allocated when memory is.
