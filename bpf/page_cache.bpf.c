@@ -21,10 +21,10 @@
  *   writeback_dirty_folio (5.10: writeback_dirty_page)
  *   and those by which processes are known (procs.bpf.h)
  *
- * Costs 328 instructions a read of 4 KiB that hits (of 5,600), 551 with by_cgroup, 77 paused (5.10,
- * whole path, docs/cost.md); not measured on kernels with folios, nor with a sample. The aim, half
- * of what cachestat (libbpf-tools, dead since 5.16) takes, is missed: in the same operation it adds
- * nothing, because the kernel does not mark a page accessed that is read again and again, so it
+ * Costs 444 instructions a read of 4 KiB that hits (6.1, of 5,926, whole path, docs/cost.md); on
+ * 5.10 328, with by_cgroup 551, paused 77; not measured with a sample. The aim, half of what
+ * cachestat (libbpf-tools, dead since 5.16) takes, is missed: in the same operation it adds nothing
+ * on 5.10, because the kernel does not mark a page accessed that is read again and again, so it
  * does not count such reads either. 2.5 MiB of kernel memory.
  *
  * Which pages came in and were not read yet is a bit for each, in a table with a place for each
