@@ -20,7 +20,8 @@
  * processes are known (procs.bpf.h).
  *
  * Costs 333 instructions a page fault, with its one page (6.1, of 6,746, whole path,
- * docs/cost.md); not measured: slab events, a sample, outstanding. 5.4 MiB of kernel memory with two processors.
+ * docs/cost.md); not measured: slab events, a sample, outstanding. 5.4 MiB of kernel memory with
+ * two processors.
  *
  * Objects that are followed have a place for each in a table, which is found by their address: no
  * memory is allocated when memory is.
