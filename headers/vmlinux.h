@@ -521,13 +521,13 @@ struct bio {
 	unsigned int bi_opf;
 };
 
-struct mm_struct;
 struct msghdr;
-struct page;
-struct request_sock;
-struct proto_accept_arg;
 struct iov_iter;
 struct pipe_inode_info;
+struct request_sock;
+struct proto_accept_arg;
+struct mm_struct;
+struct page;
 struct swap_iocb;
 struct writeback_control;
 struct pt_regs;

@@ -42,9 +42,9 @@ resident() {
 	fincore -n -o PAGES "$DISK/$1" | tr -d ' '
 }
 
-# have NAME: the worker opens it, and has a row.
+# have NAME: the worker opens it, and has a row; where the file is on the disk is in memory then, the file not.
 have() {
-	work "open F, '+<', '$DISK/$1' or die; sysread F, \$_, 1"
+	work "open F, '+<', '$DISK/$1' or die; 1 while sysread F, \$_, 65536"
 	evict "$1"
 	mark
 }
