@@ -27,11 +27,15 @@
  * some schedulers, when it was issued (queue/wbt_lat_usec). What it notes is used; for disks for
  * which it does not note the second, this probe does, by the request's address.
  *
- * Cannot see: disks without requests (dm, md, zram, brd): what they do shows at the disks below
- * them; merged discards (a merge, but of no tracepoint); the first request of a disk, if it was
- * under way when the probe was loaded, is in the rest. Up to 15 characters tell disks apart. From
- * 6.9 on the kernel reads the clock once for requests that are submitted together, so their queue
- * includes the time to the submission of the first. Who caused the I/O: see file_io.
+ * Costs 749 instructions a read (6.1), 480 paused; biolatency 1,401, or 2,004 by disk and operation
+ * with the queue, as here. The aim, half of the former, is missed by 49. 512 KiB a possible CPU.
+ *
+ * Cannot see: the wait for a free request (queue/nr_requests) before the allocation; disks without
+ * requests (dm, md, zram, brd): what they do shows at the disks below them; merged discards (a
+ * merge, but of no tracepoint); the first request of a disk, if it was under way when the probe was
+ * loaded, is in the rest. Up to 15 characters tell disks apart. From 6.9 on the kernel reads the
+ * clock once for requests that are submitted together, so their queue includes the time to the
+ * submission of the first. A run missed by recursion may leave depth off by one.
  *
  * variant status
  * variant errno   -DERRNO

@@ -20,6 +20,9 @@
  * `set timed=off` drops the clock, and with it the times; `sample=N` takes the time of one call in N.
  * All calls are counted.
  *
+ * Costs 712 instructions a cached read (6.1), 537 with timed=off, 641 with sample=100, 363 paused;
+ * vfsstat, without times and processes, 132. That is too much for the default group.
+ *
  * Cannot see: mmap, sendfile and splice, copy_file_range, aio and io_uring, send and recv, what the
  * kernel reads and writes for itself (an exec, say), syncs of 32-bit programs, and which file system
  * an open was for if another thread closes the file at once.

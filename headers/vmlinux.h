@@ -522,12 +522,12 @@ struct bio {
 };
 
 struct msghdr;
-struct iov_iter;
-struct pipe_inode_info;
+struct page;
 struct request_sock;
 struct proto_accept_arg;
+struct iov_iter;
+struct pipe_inode_info;
 struct mm_struct;
-struct page;
 struct swap_iocb;
 struct writeback_control;
 struct pt_regs;

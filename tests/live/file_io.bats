@@ -5,7 +5,7 @@
 #
 #    files ---> a file and a fifo on a ramfs that nobody else uses
 
-# shellcheck disable=SC2016 # jq's variables
+# shellcheck disable=SC2016,SC2153 # jq's variables; PID is set by calls
 
 bats_require_minimum_version 1.5.0
 
@@ -61,4 +61,23 @@ setup() {
 			expect("opens that fail, reads that fail"; 4; $p.errors - $p0.errors),
 			expect("name, state"; ["files", "exited"]; [$p.labels.comm, $p.labels.state]),
 			between("time of reads"; 200000000; $s.read_ns * 2; $p.read_time_ns)'
+}
+
+# bats test_tags=once
+@test "settings: paused, another process, without times, with some of them" {
+	look before
+	"$READER" set file_io paused=on
+	calls 1
+	"$READER" set file_io paused=off pid=1
+	calls 1
+	"$READER" set file_io pid=0 timed=off
+	calls 1
+	"$READER" set file_io timed=on sample=4000000000
+	calls 1
+	"$READER" set file_io sample=1
+	calls 1
+	look after
+	judge 'expect("reads, those with a time"; [15, 5]; added("ramfs"; "read") | [.calls, .timed]),
+		expect("syncs, those with a time"; [6, 2]; added("ramfs"; "fdatasync") | [.calls, .timed]),
+		expect("losses"; []; $after[0] | lost)'
 }
