@@ -43,7 +43,7 @@
 #include "config.bpf.h"
 #include "slots.bpf.h"
 
-PROBE("lock default", "waits for futexes (locks of user space), by process and address");
+PROBE("lock", "waits for futexes (locks of user space), by process and address");
 
 #define EINTR		      4
 #define EAGAIN		      11

@@ -46,7 +46,7 @@
 #include "loss.bpf.h"
 #include "config.bpf.h"
 
-PROBE("lock default", "waits for locks of the kernel, by kind of lock and call site");
+PROBE("lock", "waits for locks of the kernel, by kind of lock and call site");
 
 /* Those that sleep come first. */
 enum kind {
