@@ -46,6 +46,10 @@ logged() {
 	dmesg | grep -cE "rcu: INFO: [a-z_]+ $1" || true
 }
 
+holds() {
+	[[ $(<"/proc/$1/comm") == stall_rcu ]]
+}
+
 ended() {
 	[[ ! -e /proc/$1/exe ]]
 }
@@ -70,6 +74,7 @@ stalls() {
 	modprobe dummy
 	taskset -c 1 ./stall_rcu 3>&- &
 	pid=$!
+	wait_for holds "$pid"
 	modprobe -r dummy 3>&- & # waits for a grace period, which cannot end now
 	wait_for ended "$pid"
 	"$READER" dump rcu_stall >rows
