@@ -4,7 +4,7 @@
 # rcu_stall against the kernel log, while a program holds a processor:
 #
 #    processor 0              processor 1
-#    (this test)              stall_rcu: five seconds in the kernel as it starts, limit three
+#    (this test)              stall_rcu: eight seconds in the kernel as it starts, limit three
 #
 # Only in a guest: it does to the machine what no test may do to one that others use.
 
