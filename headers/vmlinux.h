@@ -408,6 +408,8 @@ typedef atomic64_t atomic_long_t;
 
 typedef atomic64_t atomic_long_t;
 
+typedef atomic64_t atomic_long_t;
+
 struct mutex {
 	atomic_long_t owner;
 };

@@ -4,7 +4,7 @@
 # rcu_stall against the kernel log, while a program holds a processor:
 #
 #    processor 0              processor 1
-#    (this test)              stall_rcu: five seconds in the kernel as it starts, limit three
+#    (this test)              stall_rcu: eight seconds in the kernel as it starts, limit three
 #
 # Only in a guest: it does to the machine what no test may do to one that others use.
 
@@ -46,6 +46,10 @@ logged() {
 	dmesg | grep -cE "rcu: INFO: [a-z_]+ $1" || true
 }
 
+holds() {
+	[[ $(<"/proc/$1/comm") == stall_rcu ]]
+}
+
 ended() {
 	[[ ! -e /proc/$1/exe ]]
 }
@@ -70,6 +74,7 @@ stalls() {
 	modprobe dummy
 	taskset -c 1 ./stall_rcu 3>&- &
 	pid=$!
+	wait_for holds "$pid"
 	modprobe -r dummy 3>&- & # waits for a grace period, which cannot end now
 	wait_for ended "$pid"
 	"$READER" dump rcu_stall >rows
