@@ -20,7 +20,7 @@
  * delivered locally, for the interface it was delivered from: what is forwarded or dropped on
  * the way is not counted, and a packet that comes in again (bridge, tunnel, the other end of a
  * veth) begins again on that interface. irq, softirq and driver are those of the softirq run
- * that polled the packet, if an interrupt raised it. (From 6.5 on one that hits such a run raises
+ * that polled the packet, if an interrupt raised it. (On 6.12 one that hits such a run raises
  * none: that run goes on to poll its packets.)
  *
  * TCP: data merged into the segment before it in the queue has no socket stage and no total;

@@ -208,7 +208,7 @@ teardown() {
 @test "softirqs that work long on the card's processor move the stage softirq only" {
 	[[ -n ${CARD_b-} ]] || skip "no network cards"
 	(($(nproc) > 1)) || skip "one processor"
-	# From 6.5 on the run that the interrupt hits polls the card as well.
+	# On 6.12 the run that the interrupt hits polls the card as well.
 	[[ $(printf '%s\n' "$(uname -r)" 6.5 | sort -V | head -n 1) != 6.5 ]] || skip "no softirq is raised within one"
 	local irq
 	while IFS=' :' read -r irq _; do
