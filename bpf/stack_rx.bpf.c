@@ -20,7 +20,8 @@
  * delivered locally, for the interface it was delivered from: what is forwarded or dropped on
  * the way is not counted, and a packet that comes in again (bridge, tunnel, the other end of a
  * veth) begins again on that interface. irq, softirq and driver are those of the softirq run
- * that polled the packet, if an interrupt raised it.
+ * that polled the packet, if an interrupt raised it. (On 6.12 one that hits such a run raises
+ * none: that run goes on to poll its packets.)
  *
  * TCP: data merged into the segment before it in the queue has no socket stage and no total;
  * a segment's is that of the first read of it, be it a look (MSG_PEEK).
@@ -30,10 +31,12 @@
  * the device under it. While sampling, a packet that was not chosen and whose place was taken
  * counts as overwritten, too; so does TCP data that was never read and whose place is taken.
  *
- * Costs 2,140 instructions a packet with all its stages on the loopback, 1,280 with sample=100,
- * 970 paused (6.1, a small request and its answer over TCP are two packets; docs/cost.md). Aims
- * missed: 600, and 60 for a packet that is not sampled. The nine hooks on that way alone are
- * 814 when empty. 1.3 MiB of kernel memory for each possible CPU, and 1.8 MiB.
+ * Costs 2,140 instructions a packet with all its stages on the loopback, 1,310 with sample=100,
+ * 930 paused (6.1, a small request and its answer over TCP are two packets; docs/cost.md), of UDP
+ * 2,090, 1,270 and 910; four kprobes of bpftrace (tests/bench/stages.bt) take 4,210 and 5,620.
+ * Aims missed: 600, and 60 for a packet that is not sampled. The nine hooks on that way alone are 814
+ * when empty; six records take some 640, six clocks 290, six finds of the packet 180, the programs
+ * at the softirq 110. 1.3 MiB of kernel memory for each possible CPU, and 1.8 MiB.
  */
 
 #define LOSSES                                                                                     \
@@ -113,7 +116,7 @@ struct poll {
 	u64 irq; /* the interrupt being handled */
 	u64 next_irq, next_raised;
 	u64 this_irq, this_raised, this_run;
-	u64 epoch;
+	u64 epoch; /* of the settings under which it was raised last */
 };
 
 struct {
@@ -126,14 +129,8 @@ struct {
 static __always_inline struct poll *poll_here(void)
 {
 	u32 key = 0;
-	struct poll *poll;
 
-	if (config.paused)
-		return NULL;
-	poll = bpf_map_lookup_elem(&polls, &key);
-	if (poll && poll->epoch != config.epoch)
-		*poll = (struct poll){.epoch = config.epoch};
-	return poll;
+	return bpf_map_lookup_elem(&polls, &key);
 }
 
 static __always_inline void row_label(struct row *row, u32 what)
@@ -204,7 +201,7 @@ SEC("tp_btf/irq_handler_entry")
 PROTO("void (int, struct irqaction *)")
 int BPF_PROG(irq_begins)
 {
-	struct poll *poll = poll_here();
+	struct poll *poll = config.paused ? NULL : poll_here();
 
 	if (poll)
 		poll->irq = bpf_ktime_get_ns();
@@ -228,13 +225,14 @@ int BPF_PROG(softirq_raised, unsigned int vector)
 {
 	struct poll *poll;
 
-	if (vector != NET_RX_SOFTIRQ)
+	if (vector != NET_RX_SOFTIRQ || config.paused)
 		return 0;
 	poll = poll_here();
 	if (!poll || !poll->irq || poll->next_raised)
 		return 0;
 	poll->next_irq = poll->irq;
 	poll->next_raised = bpf_ktime_get_ns();
+	poll->epoch = config.epoch;
 	return 0;
 }
 
@@ -244,7 +242,7 @@ int BPF_PROG(softirq_begins, unsigned int vector)
 {
 	struct poll *poll;
 
-	if (vector != NET_RX_SOFTIRQ)
+	if (vector != NET_RX_SOFTIRQ || config.paused)
 		return 0;
 	poll = poll_here();
 	if (!poll || !poll->next_raised)
@@ -262,7 +260,7 @@ int BPF_PROG(softirq_ends, unsigned int vector)
 {
 	struct poll *poll;
 
-	if (vector != NET_RX_SOFTIRQ)
+	if (vector != NET_RX_SOFTIRQ || config.paused)
 		return 0;
 	poll = poll_here();
 	if (poll)
@@ -283,7 +281,7 @@ int BPF_PROG(to_gro, struct sk_buff *skb)
 	if (!packet)
 		return 0;
 	enter(packet, STAGE_GRO, bpf_ktime_get_ns());
-	if (!poll->this_run)
+	if (!poll->this_run || poll->epoch != config.epoch)
 		return 0;
 	packet->began[STAGE_IRQ] = poll->this_irq;
 	packet->began[STAGE_SOFTIRQ] = poll->this_raised;

@@ -92,7 +92,7 @@ END {
 		judge(name " sum in us", low_sum[k] - 1, high_sum[k] + 1, sum[k])
 	}
 	for (i = 1; i <= 3; i++)
-		if (seen[kinds[i]] < 100)
+		if (seen[kinds[i]] < 50)
 			printf "%s: the tracer saw only %d\n", kinds[i], seen[kinds[i]]
 }
 

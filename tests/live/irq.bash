@@ -4,16 +4,15 @@
 # Loads on one processor, and what irq, /proc and the kernel's tracer count of them.
 
 HERE=${BATS_TEST_DIRNAME:-$(dirname "${BASH_SOURCE[0]}")}
-for helper in traffic assert pinscope; do
-	# shellcheck source=/dev/null
-	. "$HERE/$helper.bash"
-done
+# shellcheck source=tests/live/udp.bash
+. "$HERE/udp.bash"
 TRACERS=/sys/kernel/tracing/instances
 
-# tracer_start NAME: traces the events of the probe, by a clock that does not jump.
+# tracer_start NAME: will trace the events of the probe, by a clock that does not jump.
 tracer_start() {
 	local event dir=$TRACERS/pinscope-$1
 	mkdir "$dir"
+	echo 0 >"$dir/tracing_on"
 	echo mono >"$dir/trace_clock"
 	echo 8192 >"$dir/buffer_size_kb"
 	for event in softirq_raise softirq_entry softirq_exit irq_handler_entry irq_handler_exit; do
@@ -23,6 +22,11 @@ tracer_start() {
 
 tracer_stop() {
 	[[ ! -d $TRACERS/pinscope-$1 ]] || rmdir "$TRACERS/pinscope-$1"
+}
+
+# tracing 0|1
+tracing() {
+	echo "$1" | tee "$TRACERS"/pinscope-{first,last}/tracing_on >/dev/null
 }
 
 # mark N: into what the last tracer writes.
@@ -122,6 +126,12 @@ against_kernel() {
 # counted CPU NAME
 counted() {
 	awk -v cpu="$1" -v name="$2" '(cpu == "" || $1 == cpu) && $2 ~ name { n += $3 } END { print n + 0 }' counted
+}
+
+# mean KIND CPU NAME: of what `dumps` has between the two, in ns.
+mean() {
+	awk -v key="$*" '$2 " " $3 " " $4 == key { sign = $1 == "after" ? 1 : -1; n += sign * $5; sum += sign * $6 }
+		END { print n ? int(sum / n) : 0 }' dumps
 }
 
 # nothing_new COMMAND...: no row changes.

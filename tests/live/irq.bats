@@ -6,6 +6,7 @@
 #    processor 0                          processor 1
 #    (whatever else this machine does)    traffic client --- lo --- traffic server
 #                                         dd past the page cache
+#                                         namespace a: packets on lo that take long
 #
 # Other work goes on meanwhile, so what is counted between two dumps is held against what happened
 # at least (between two readings within them) and at most (between two readings around them).
@@ -19,6 +20,7 @@ setup_file() {
 	((EUID == 0)) || skip "needs root to load probes"
 	(($(nproc) > 1)) || skip "needs two processors"
 	need_traffic
+	net_up a b
 	[[ ! -d $TRACERS ]] || tracer_start first
 	probe_load irq
 	[[ ! -d $TRACERS ]] || tracer_start last
@@ -28,6 +30,7 @@ teardown_file() {
 	load irq.bash
 	tracer_stop first
 	tracer_stop last
+	net_down
 	probe_unload irq
 }
 
@@ -43,6 +46,7 @@ teardown() {
 
 @test "each delay and time lies between what the kernel's tracer saw before and after the probe" {
 	[[ -d $TRACERS ]] || skip "no tracer in this kernel"
+	tracing 1
 	dump >/dev/null
 	mark 0
 	rows before >dumps
@@ -51,7 +55,7 @@ teardown() {
 	mark 2
 	rows after >>dumps
 	mark 3
-	echo 0 | tee "$TRACERS"/pinscope-{first,last}/tracing_on
+	tracing 0
 	{ traced first && traced last; } | sort -s -k1,1n -k2,2 >records
 	awk -f "$HERE/irq.awk" dumps records >wrong
 	tracer_stop first
@@ -68,6 +72,16 @@ teardown() {
 @test "the load moves to the other processor, and its softirqs with it" {
 	against_kernel counts load_on 0
 	(($(counted 0 net_rx) >= 200 && $(counted 1 net_rx) <= 20))
+}
+
+@test "softirqs that work long delay the others on their processor" {
+	long_softirqs 1 a
+	rows before >dumps
+	load_on 0
+	rows after >>dumps
+	traffic_stop
+	# A timer's interrupt that finds the processor in one of them waits for half of it, on average.
+	assert_between "mean delay of timer" $(($(mean softirqs.time 1 net_rx) / 32)) 1000000000 "$(mean softirqs.delay 1 timer)"
 }
 
 @test "paused, or under min_latency, nothing is counted" {

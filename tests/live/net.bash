@@ -61,6 +61,43 @@ net_up() {
 	net_one "$2" 2
 }
 
+# virtio_cards: those in this namespace.
+virtio_cards() {
+	local link
+	for link in /sys/class/net/*/device/driver; do
+		[[ $(readlink "$link") != */virtio_net ]] || basename "${link%/device/driver}"
+	done
+}
+
+# three_cards: are here. (Those of a namespace come back some time after its end.)
+three_cards() {
+	mapfile -t CARDS < <(virtio_cards)
+	((${#CARDS[@]} == 3))
+}
+
+# cards_up NAMESPACE NAMESPACE: the two network cards of tests/vm/run that are joined, one in each:
+# CARD_NAMESPACE, 10.79.0.1 and .2. They know each other, so that nothing passes but what is sent.
+# Fails where there are none.
+cards_up() {
+	local name i=0
+	net_module virtio_net
+	[[ -n $(find /sys/bus/virtio/drivers/virtio_net -name 'virtio*' 2>/dev/null | sed -n 3p) ]] || return
+	wait_for three_cards
+	for name; do
+		export "CARD_$name=${CARDS[++i]}"
+		ip link set "${CARDS[i]}" netns "$NET_ID-$name"
+		net_sysctl "$name" "net.ipv6.conf.${CARDS[i]}.disable_ipv6=1"
+		ip -n "$NET_ID-$name" addr add "10.79.0.$i/24" dev "${CARDS[i]}"
+		ip -n "$NET_ID-$name" link set "${CARDS[i]}" up
+		ip -n "$NET_ID-$name" neigh replace "10.79.0.$((3 - i))" lladdr "52:54:00:00:00:0$((3 - i))" dev "${CARDS[i]}"
+	done
+}
+
+# link_packets NAMESPACE INTERFACE rx|tx: as `ip -s link` says.
+link_packets() {
+	ip -n "$NET_ID-$1" -s -j link show dev "$2" | jq ".[0].stats64.$3.packets"
+}
+
 # net_down: all of them, however many there are.
 net_down() {
 	local path

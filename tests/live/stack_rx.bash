@@ -96,19 +96,12 @@ bridge_up() {
 	export NETNS_m
 }
 
-# card_up: the network card of tests/vm/run, whose name is CARD.
+# card_up: the first network card of tests/vm/run.
 card_up() {
-	local driver
 	net_module virtio_net
-	for driver in /sys/class/net/*/device/driver; do
-		[[ $(readlink "$driver") == */virtio_net ]] || continue
-		CARD=${driver#/sys/class/net/}
-		CARD=${CARD%%/*}
-		ip addr add 10.0.2.15/24 dev "$CARD"
-		ip link set "$CARD" up
-		return
-	done
-	return 1
+	read -r CARD < <(virtio_cards) || return
+	ip addr add 10.0.2.15/24 dev "$CARD"
+	ip link set "$CARD" up
 }
 
 # datagrams_at_once COUNT FROM TO ADDR PORT: all are sent before the first is read.

@@ -169,6 +169,22 @@ drops() {
 		slow("datagrams"; 100e6; "completion"), expect("losses"; 0; $losses | add)'
 }
 
+@test "a network card frees a packet when it has sent it, and counts as many" {
+	cards_up a b || skip "no network cards"
+	local packets
+	packets=$(link_packets a "$CARD_a" tx)
+	begin
+	datagrams a 10.79.0.2 20
+	converse "" "--requests 20" 10.79.0.2
+	packets=$(($(link_packets a "$CARD_a" tx) - packets))
+	judge '.losses as $losses | .series | of($a; {interface: "'"$CARD_a"'"})
+		| (of($a; {protocol: "udp", kind: "data"}) | passed("datagrams"; 20; ["socket", "ip", "qdisc"])),
+		(of($a; {protocol: "tcp", kind: "data"}) | passed("requests"; 20; ["socket", "tcp", "ip", "qdisc"])),
+		expect("packets of the interface"; '"$packets"'; count("total")),
+		expect("completions"; '"$packets"'; count("completion")),
+		expect("losses"; 0; $losses | add)'
+}
+
 @test "settings: what is left out is left out whole" {
 	pinscope set stack_tx port=8
 	begin

@@ -20,6 +20,19 @@ ends() {
 	"$UDP" "${steps[@]}" 3>&-
 }
 
+# long_softirqs CPU NAMESPACE: until `traffic_stop` the packets there on lo, one after the other, have to
+# pass a hundred rules a hundred times, on that processor.
+long_softirqs() {
+	{
+		printf '%s\n' 'table ip long {' 'chain rules {'
+		printf 'udp dport %s drop\n' {1..100}
+		printf '%s\n' '}' 'chain in {' 'type filter hook input priority 0'
+		printf 'jump rules # %s\n' {1..100}
+		printf '%s\n' 'drop' '}' '}'
+	} | on "$2" nft -f -
+	background long "$2" taskset -c "$1" "$UDP" c.open=4 c.to=127.0.0.1,65000 c.send=10000000,10
+}
+
 # counters WHEN: the kernel's, of both namespaces.
 counters() {
 	local name
