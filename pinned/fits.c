@@ -33,15 +33,6 @@ struct place {
 	__u32 id; /* 0: not found */
 };
 
-static __u32 hash_name(const char *name)
-{
-	__u32 h = 5381;
-
-	while (*name)
-		h = h * 33 + (unsigned char)*name++;
-	return h % HASH_SLOTS;
-}
-
 static const char *type_name(const struct btf *btf, __u32 id)
 {
 	return btf__name_by_offset(btf, btf__type_by_id(btf, id)->name_off);
@@ -54,7 +45,7 @@ static void index_names(struct kernel *k)
 	k->first = xcalloc(HASH_SLOTS, sizeof(*k->first));
 	k->next = xcalloc(n, sizeof(*k->next));
 	for (id = n - 1; id; id--) { /* from the back: the first of a name leads its chain */
-		slot = &k->first[hash_name(type_name(k->btf, id))];
+		slot = &k->first[hash_text(type_name(k->btf, id)) % HASH_SLOTS];
 		k->next[id] = *slot;
 		*slot = id;
 	}
@@ -110,7 +101,7 @@ static __u32 find_in_vmlinux(const struct kernel *k, int kind, const char *name)
 {
 	__u32 id;
 
-	for (id = k->first[hash_name(name)]; id; id = k->next[id])
+	for (id = k->first[hash_text(name) % HASH_SLOTS]; id; id = k->next[id])
 		if (btf_kind(btf__type_by_id(k->btf, id)) == kind &&
 		    !strcmp(type_name(k->btf, id), name))
 			return id;

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -46,19 +45,24 @@ static int by_address(const void *a, const void *b)
 /* Static functions of several files share a name; as labels they must differ. */
 static void number_symbols(void)
 {
-	struct hsearch_data names = {};
+	unsigned int size = 1, at, *last; /* 1 + index of the last symbol of a name, by its hash */
 
-	if (!hcreate_r(count * 2, &names))
-		return;
+	while (size < 2 * count)
+		size *= 2;
+	last = xcalloc(size, sizeof(*last));
 	for (unsigned int i = 0; i < count; i++) {
-		ENTRY *found, new = {symbols[i].name, &symbols[i]};
+		for (at = hash_text(symbols[i].name) & (size - 1); last[at];
+		     at = (at + 1) & (size - 1)) {
+			const struct symbol *same = &symbols[last[at] - 1];
 
-		if (!hsearch_r(new, ENTER, &found, &names) || found->data == &symbols[i])
-			continue;
-		symbols[i].number = ((struct symbol *)found->data)->number + 1;
-		found->data = &symbols[i];
+			if (strcmp(same->name, symbols[i].name))
+				continue;
+			symbols[i].number = same->number + 1;
+			break;
+		}
+		last[at] = i + 1;
 	}
-	hdestroy_r(&names);
+	free(last);
 }
 
 static void read_symbols(void)

@@ -57,3 +57,12 @@ void *append(void *array, unsigned int *count, size_t element)
 	memcpy(array, &base, sizeof(base));
 	return memset(base + (*count)++ * element, 0, element);
 }
+
+unsigned int hash_text(const char *text)
+{
+	unsigned int hash = 2166136261; /* FNV-1a */
+
+	while (*text)
+		hash = (hash ^ (unsigned char)*text++) * 16777619;
+	return hash;
+}

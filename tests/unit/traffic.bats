@@ -21,8 +21,8 @@ teardown() {
 	traffic_stop
 }
 
-# converse SERVER-OPTIONS CLIENT-OPTIONS [ADDR [CLIENT-ADDR]]
-converse() {
+# talk SERVER-OPTIONS CLIENT-OPTIONS [ADDR [CLIENT-ADDR]]
+talk() {
 	local address=${3:-127.0.0.1}
 	# shellcheck disable=SC2086
 	serve server - "$address" $1
@@ -54,7 +54,7 @@ bracketed() {
 }
 
 @test "both ends count the same requests, answers and bytes" {
-	converse "--request 100 --answer 5000" "--requests 200 --request 100 --answer 5000"
+	talk "--request 100 --answer 5000" "--requests 200 --request 100 --answer 5000"
 	agree
 	both .turns 200
 	both .conns 1
@@ -64,7 +64,7 @@ bracketed() {
 }
 
 @test "a think time of 100 us is one, and the client waits at least that" {
-	converse "--think 100000 --samples 500" "--requests 500 --samples 500"
+	talk "--think 100000 --samples 500" "--requests 500 --samples 500"
 	bracketed server
 	bracketed client
 	assert_between "median think time" 100000 200000 "$(got server .latency.inner.p50_ns)"
@@ -74,12 +74,12 @@ bracketed() {
 }
 
 @test "a think time of 20 ms is one" {
-	converse "--think 20000000" "--requests 5"
+	talk "--think 20000000" "--requests 5"
 	assert_between "median think time" 20000000 30000000 "$(got server .latency.inner.p50_ns)"
 }
 
 @test "a reader's delay is its own" {
-	converse "--read-delay 2000000" "--requests 20"
+	talk "--read-delay 2000000" "--requests 20"
 	assert_eq "reads" 20 "$(got server .read_delay.inner.count)"
 	(($(got server .read_delay.inner.min_ns) >= 2000000))
 	(($(got server .read_delay.outer.min_ns) >= $(got server .read_delay.inner.min_ns)))
@@ -87,7 +87,7 @@ bracketed() {
 }
 
 @test "the sample list, the histogram and the count agree" {
-	converse "--samples 1000" "--requests 100 --samples 10"
+	talk "--samples 1000" "--requests 100 --samples 10"
 	run -0 jq -e '.latency.inner | .count == (.samples_ns | length) and .sum_ns == (.samples_ns | add)
 		and .count == ([.log2[][1]] | add) and .samples_ns == (.samples_ns | sort)
 		and .min_ns == .samples_ns[0] and .max_ns == .samples_ns[-1]' "$(result server)"
@@ -96,7 +96,7 @@ bracketed() {
 }
 
 @test "2000 connections are open at the same time" {
-	converse "--conns 2000" "--conns 2000 --requests 3 --together"
+	talk "--conns 2000" "--conns 2000 --requests 3 --together"
 	agree
 	both .conns 2000
 	both .ended 2000
@@ -104,20 +104,20 @@ bracketed() {
 }
 
 @test "a short connection for each request" {
-	converse "--conns 3000" "--conns 3000 --parallel 1"
+	talk "--conns 3000" "--conns 3000 --parallel 1"
 	agree
 	both .ended 3000
 	both .turns 3000
 }
 
 @test "eight short connections at a time" {
-	converse "--conns 3000" "--conns 3000 --parallel 8"
+	talk "--conns 3000" "--conns 3000 --parallel 8"
 	agree
 	both .turns 3000
 }
 
 @test "pipelined requests are one turn of the client" {
-	converse "" "--requests 100 --pipeline 10 --samples 100"
+	talk "" "--requests 100 --pipeline 10 --samples 100"
 	agree
 	assert_eq "turns" 10 "$(got client .turns)"
 	assert_between "turns of the server" 10 100 "$(got server .turns)"
@@ -125,28 +125,28 @@ bracketed() {
 }
 
 @test "a half-closed connection still gets its answer" {
-	converse "" "--requests 3 --end half"
+	talk "" "--requests 3 --end half"
 	agree
 	both .turns 3
 	both .resets 0
 }
 
 @test "a reset ends the conversation after the last answer" {
-	converse "--conns 3" "--conns 3 --requests 2 --end reset"
+	talk "--conns 3" "--conns 3 --requests 2 --end reset"
 	agree
 	both .turns 6
 	assert_eq "resets" 3 "$(got server .resets)"
 }
 
 @test "an aborted request gets no answer" {
-	converse "--conns 3 --think 5000000" "--conns 3 --requests 2 --end abort"
+	talk "--conns 3 --think 5000000" "--conns 3 --requests 2 --end abort"
 	assert_eq "turns" 3 "$(got client .turns)"
 	assert_eq "answers" 3 "$(got client .messages_received)"
 	assert_eq "resets" 3 "$(got server .resets)"
 }
 
 @test "a stream to the server has no turns" {
-	converse "--answer 0 --request 100000" "--answer 0 --request 100000 --requests 50"
+	talk "--answer 0 --request 100000" "--answer 0 --request 100000 --requests 50"
 	agree
 	both .turns 0
 	assert_eq "bytes" 5000000 "$(got server .received_bytes)"
@@ -154,7 +154,7 @@ bracketed() {
 }
 
 @test "a stream to the client has no turns" {
-	converse "--request 0 --answer 100000 --requests 50" "--request 0 --answer 100000 --requests 50"
+	talk "--request 0 --answer 100000 --requests 50" "--request 0 --answer 100000 --requests 50"
 	agree
 	both .turns 0
 	assert_eq "bytes" 5000000 "$(got client .received_bytes)"
@@ -162,7 +162,7 @@ bracketed() {
 }
 
 @test "a large upload is one blocking write" {
-	converse "--request 8000000 --read 65536 --read-delay 500000 --rcvbuf 100000" \
+	talk "--request 8000000 --read 65536 --read-delay 500000 --rcvbuf 100000" \
 		"--request 8000000 --block --sndbuf 100000"
 	agree
 	both .turns 1
@@ -172,7 +172,7 @@ bracketed() {
 }
 
 @test "an answer in three parts is one turn" {
-	converse "--pieces 3 --gap 300000" "--requests 10"
+	talk "--pieces 3 --gap 300000" "--requests 10"
 	agree
 	both .turns 10
 	assert_eq "writes" 30 "$(got server .sends)"
@@ -180,13 +180,13 @@ bracketed() {
 }
 
 @test "an answer from a file" {
-	converse "--sendfile --answer 1000000" "--answer 1000000 --requests 5"
+	talk "--sendfile --answer 1000000" "--answer 1000000 --requests 5"
 	agree
 	both .turns 5
 }
 
 @test "a request in four writes, read ten bytes at a time" {
-	converse "--read 10" "--requests 10 --pieces 4"
+	talk "--read 10" "--requests 10 --pieces 4"
 	agree
 	both .turns 10
 	assert_eq "writes" 40 "$(got client .sends)"
@@ -194,21 +194,21 @@ bracketed() {
 }
 
 @test "a look before each read" {
-	converse "--peek" "--requests 10 --peek"
+	talk "--peek" "--requests 10 --peek"
 	both .turns 10
 	both .reads 10
 	both .peeks 10
 }
 
 @test "an answer read whole" {
-	converse "--answer 300000 --pieces 3 --gap 500000" \
+	talk "--answer 300000 --pieces 3 --gap 500000" \
 		"--answer 300000 --requests 5 --block --waitall --read 300000"
 	both .turns 5
 	assert_eq "reads" 5 "$(got client .reads)"
 }
 
 @test "blocking calls" {
-	converse "--block --conns 50" "--block --conns 50 --parallel 1 --requests 4"
+	talk "--block --conns 50" "--block --conns 50 --parallel 1 --requests 4"
 	agree
 	both .turns 200
 }
@@ -229,20 +229,20 @@ bracketed() {
 }
 
 @test "IPv6" {
-	converse "" "--requests 2" "[::1]"
+	talk "" "--requests 2" "[::1]"
 	both .turns 2
 	both .local ::1
 	both .peer ::1
 }
 
 @test "IPv4 through IPv6 sockets" {
-	converse "" "--requests 2" "[::]" "[::ffff:127.0.0.1]"
+	talk "" "--requests 2" "[::]" "[::ffff:127.0.0.1]"
 	both .turns 2
 	both .local ::ffff:127.0.0.1
 }
 
 @test "the client's own address" {
-	converse "" "--bind 127.0.0.9:0"
+	talk "" "--bind 127.0.0.9:0"
 	assert_eq "address" 127.0.0.9 "$(got server .peer)"
 	assert_eq "port" "$(got client .local_port)" "$(got server .peer_port)"
 }
