@@ -27,7 +27,7 @@ setup() {
 
 @test "misuse is a sentence and the usage, on stderr, with exit status 2" {
 	local words
-	for words in nosuch ../lib.bash "load" "load --nosuch x" "load --budget" "load --budget x y" \
+	for words in nosuch ../lib.bash "load --nosuch x" "load --budget" "load --budget x y" \
 		"load --map-entries a=1 b c" unload "list --nosuch" "status x" "snapshot --keep x" "help nosuch"; do
 		# shellcheck disable=SC2086
 		run -2 --separate-stderr "$PINSCOPE" $words
