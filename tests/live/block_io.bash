@@ -8,6 +8,8 @@ ROOT=${ROOT:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)}
 . "$ROOT/tests/live/traffic.bash"
 # shellcheck source=tests/live/pinscope.bash
 . "$ROOT/tests/live/pinscope.bash"
+# shellcheck source=tests/live/disk.bash
+. "$ROOT/tests/live/disk.bash"
 
 # loop_up FILE: a disk made of that file, in LOOP, its name without /dev/ in DISK.
 loop_up() {
@@ -15,28 +17,6 @@ loop_up() {
 	LOOP=$(losetup --find --show "$1")
 	DISK=${LOOP#/dev/}
 	udev_done
-}
-
-# Whoever looks at a disk that is new reads from it.
-udev_done() {
-	! command -v udevadm >/dev/null || udevadm settle 2>/dev/null || true
-}
-
-# null_up ATTRIBUTE=VALUE...: a disk of the module null_blk, as DISK. Skips the test where there is none.
-null_up() {
-	local dir=/sys/kernel/config/nullb/nullb0 attribute
-	modprobe -q null_blk nr_devices=0 2>/dev/null || skip "no null_blk on this kernel"
-	mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config
-	mkdir "$dir"
-	for attribute in size=64 submit_queues=1 "$@" power=1; do
-		echo "${attribute#*=}" >"$dir/${attribute%%=*}"
-	done
-	DISK=nullb0
-	udev_done
-}
-
-null_down() {
-	[[ ! -d /sys/kernel/config/nullb/nullb0 ]] || rmdir /sys/kernel/config/nullb/nullb0
 }
 
 # queue ATTRIBUTE=VALUE: of the disk's.

@@ -70,6 +70,7 @@ not_here() {
 	done
 }
 
+# `busy`: in the rest, because the row was just being made.
 @test "JSON: a kind for every field, no row twice, nothing lost" {
 	"$READER" dump --json >all.json
 	jq -es '
@@ -78,7 +79,7 @@ not_here() {
 			| . != null and (.key - ($row.labels | keys) | length == 0)))
 		and (map(select(.type == "row") | {probe, map, key: (.labels as $l | $maps[.probe][.map].key | map($l[.]))})
 			| length == (unique | length))
-		and all(.[0].probes[]; .losses | all(.[]; . == 0))
+		and all(.[0].probes[]; .losses | del(.busy) | all(.[]; . == 0))
 		and .[-1].type == "end"' all.json
 }
 

@@ -6,7 +6,7 @@
 # shellcheck disable=SC2034 # for the tests
 
 HERE=${BATS_TEST_DIRNAME:-$(dirname "${BASH_SOURCE[0]}")}
-for helper in traffic assert pinscope; do
+for helper in traffic assert pinscope disk; do
 	# shellcheck source=/dev/null
 	. "$HERE/$helper.bash"
 done

@@ -32,6 +32,7 @@ teardown() {
 	echo "$PID_MAX" >/proc/sys/kernel/pid_max
 	[[ -z ${WORKER-} ]] || kill -9 "$WORKER" || true
 	frozen_down
+	null_down
 	pinscope set sched pid=0 cgroup=0 paused=off min_latency=0
 }
 
@@ -89,11 +90,11 @@ teardown() {
 
 @test "20 reads of a disk that takes 10 ms for each wait 200 ms for it" {
 	local row
-	modprobe null_blk nr_devices=1 queue_mode=2 irqmode=2 completion_nsec=10000000
+	null_up queue_mode=2 irqmode=2 completion_nsec=10000000
 	BEFORE=$(now_ns)
-	run_known dd if=/dev/nullb0 of=/dev/null iflag=direct bs=4k count=20 status=none
+	run_known dd if="/dev/$DISK" of=/dev/null iflag=direct bs=4k count=20 status=none
 	AFTER=$(now_ns)
-	modprobe -r null_blk
+	null_down
 	row=$(row "$WORKER_WAS")
 	assert_between io 200000000 $((AFTER - BEFORE + 10000000)) "$(of "$row" io_ns)"
 }

@@ -171,13 +171,14 @@ drops() {
 
 @test "a network card frees a packet when it has sent it, and counts as many" {
 	cards_up a b || skip "no network cards"
-	local packets
+	local packets index
 	packets=$(link_packets a "$CARD_a" tx)
+	index=$(ip -n "$NET_ID-a" -j link show dev "$CARD_a" | jq '.[0].ifindex') # its name may be that of tun0, if it has its number
 	begin
 	datagrams a 10.79.0.2 20
 	converse "" "--requests 20" 10.79.0.2
 	packets=$(($(link_packets a "$CARD_a" tx) - packets))
-	judge '.losses as $losses | .series | of($a; {interface: "'"$CARD_a"'"})
+	judge '.losses as $losses | .series | of($a; {ifindex: '"$index"'})
 		| (of($a; {protocol: "udp", kind: "data"}) | passed("datagrams"; 20; ["socket", "ip", "qdisc"])),
 		(of($a; {protocol: "tcp", kind: "data"}) | passed("requests"; 20; ["socket", "tcp", "ip", "qdisc"])),
 		expect("packets of the interface"; '"$packets"'; count("total")),

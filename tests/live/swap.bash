@@ -7,7 +7,8 @@
 . "${BATS_TEST_DIRNAME:-$(dirname "${BASH_SOURCE[0]}")}/faults.bash"
 # shellcheck source=tests/live/cgroup.bash
 . "$HERE/cgroup.bash"
-NULLB=/sys/kernel/config/nullb/nullb0
+# shellcheck source=tests/live/disk.bash
+. "$HERE/disk.bash"
 TRACERS=/sys/kernel/tracing/instances
 
 # swap_zram: on a disk that is read and written at once.
@@ -19,14 +20,8 @@ swap_zram() {
 
 # swap_null MS: on one that takes so long for each request.
 swap_null() {
-	local attribute
-	modprobe -q null_blk nr_devices=0 2>/dev/null || skip "no null_blk in this kernel"
-	mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config
-	mkdir "$NULLB"
-	for attribute in size=64 memory_backed=1 irqmode=2 completion_nsec="$1"000000 power=1; do
-		echo "${attribute#*=}" >"$NULLB/${attribute%%=*}"
-	done
-	swap_on /dev/nullb0
+	null_up memory_backed=1 irqmode=2 completion_nsec="$1"000000
+	swap_on "/dev/$DISK"
 }
 
 swap_on() {
@@ -38,7 +33,7 @@ swap_on() {
 swap_off() {
 	[[ -z ${SWAP-} ]] || swapoff "$SWAP"
 	[[ ${SWAP-} != /dev/zram0 ]] || echo 1 >/sys/block/zram0/reset
-	[[ ! -d $NULLB ]] || rmdir "$NULLB"
+	null_down
 }
 
 dump() {
