@@ -28,8 +28,9 @@
  *
  * Cannot see: the socket stage of what was queued out of order, spliced, or read by the kernel
  * itself; drivers that use neither GRO nor netif_rx begin at link; a VLAN's packets count for
- * the device under it; an interface with the number of one that is gone is under its name. While sampling, a packet that was not chosen and whose place was taken
- * counts as overwritten, too; so does TCP data that was never read and whose place is taken.
+ * the device under it; an interface with the number of one that is gone is under its name. While
+ * sampling, a packet that was not chosen and whose place was taken counts as overwritten, too; so
+ * does TCP data that was never read and whose place is taken.
  *
  * Costs 2,140 instructions a packet with all its stages on the loopback, 1,310 with sample=100,
  * 930 paused (6.1, a small request and its answer over TCP are two packets; docs/cost.md), of UDP
