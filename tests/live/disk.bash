@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# A disk whose requests take a known time.
+
+# shellcheck disable=SC2034 # DISK is for the tests
+
+# Whoever looks at a disk that is new reads from it.
+udev_done() {
+	! command -v udevadm >/dev/null || udevadm settle 2>/dev/null || true
+}
+
+# null_up ATTRIBUTE=VALUE...: a disk of the module null_blk, as DISK. Skips the test where there is none.
+null_up() {
+	local dir=/sys/kernel/config/nullb/nullb0 attribute
+	modprobe -q null_blk nr_devices=0 2>/dev/null || skip "no null_blk on this kernel"
+	mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config
+	mkdir "$dir"
+	for attribute in size=64 submit_queues=1 "$@" power=1; do
+		echo "${attribute#*=}" >"$dir/${attribute%%=*}"
+	done
+	DISK=nullb0
+	udev_done
+}
+
+null_down() {
+	[[ ! -d /sys/kernel/config/nullb/nullb0 ]] || rmdir /sys/kernel/config/nullb/nullb0
+}
