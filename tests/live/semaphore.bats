@@ -42,7 +42,7 @@ teardown() {
 	awk -f "$HERE/semaphore.awk" judged "$TRACER/trace"
 }
 
-@test "they are under the function that locks the console" {
+@test "they are under the functions that lock the console" {
 	# Without the tracer: 5.10 cannot walk a stack that it has its hook in.
 	dump >before
 	wait_for -t 120 waits_more
