@@ -223,14 +223,16 @@ need_requests() {
 }
 
 @test "all of this is what the kernel counted" {
+	local opened
 	look
 	assert_eq "connects that began" "$(kernel_counter a TcpActiveOpens)" \
 		$(($(total targets "$NETNS_a" attempts) - $(total targets "$NETNS_a" unreachable denied no_address)))
 	assert_eq "connects that failed" "$(kernel_counter a TcpAttemptFails)" \
 		"$(total targets "$NETNS_a" refused timed_out)"
 	assert_eq "SYNs again" "$(kernel_counter a TcpExtTCPSynRetrans)" "$(total targets "$NETNS_a" syn_retransmits)"
-	assert_eq "connections from outside" "$(kernel_counter b TcpPassiveOpens)" \
-		"$(total listeners "$NETNS_b" established)"
+	# The kernel also counts what it then drops, as when the last ACK comes twice at once.
+	opened=$(total listeners "$NETNS_b" established)
+	assert_between "connections from outside" "$opened" $((opened + 2)) "$(kernel_counter b TcpPassiveOpens)"
 	assert_eq "SYN-ACKs again" "$(kernel_counter b TcpExtTCPSynRetrans)" \
 		$(($(total listeners "$NETNS_b" synack_retransmits) + $(total targets "$NETNS_b" syn_retransmits)))
 	need_requests

@@ -33,19 +33,19 @@ setup() {
 
 @test "both ends, exactly: IPv4 with empty datagrams, IPv6 connected and both ways, IPv4 through IPv6" {
 	talk s.at=b s.open=4 s.bind="$ADDR2,7000" c.at=a c.open=4 c.bind="$ADDR1,7000" c.to="$ADDR2,7000" \
-		c.send=100,64 c.send=3,0 c.send=1,1400 s.recv=104 \
+		c.send=30,64 c.send=3,0 c.send=1,1400 s.recv=34 \
 		t.at=b t.open=6 t.bind="$ADDR2_6,7001" t.connect="$ADDR1_6,7001" \
 		d.at=a d.open=6 d.bind="$ADDR1_6,7001" d.connect="$ADDR2_6,7001" \
 		d.send=20,100 t.recv=20 t.send=10,200 d.recv=10 \
 		u.at=b u.open=6 u.bind=::,7002 e.at=a e.open=6 e.bind=::,7002 e.to="::ffff:$ADDR2,7002" \
 		e.send=20,100 u.recv=20
 	judge 'lossless,
-		fits("s"; $b; 7000; {arrived: 104, local: $ENV.ADDR2, rport: 0, comm: "udp", pid: $said.pid}),
+		fits("s"; $b; 7000; {arrived: 34, local: $ENV.ADDR2, rport: 0, comm: "udp", pid: $said.pid}),
 		fits("c"; $a; 7000; {arrived: 0, local: $ENV.ADDR1, remote: "0.0.0.0", comm: "udp", pid: $said.pid}),
 		fits("t"; $b; 7001; {arrived: 20, local: $ENV.ADDR2_6, remote: $ENV.ADDR1_6, rport: 7001}),
 		fits("d"; $a; 7001; {arrived: 10, local: $ENV.ADDR1_6, remote: $ENV.ADDR2_6}),
 		fits("u"; $b; 7002; {arrived: 20}), fits("e"; $a; 7002; {arrived: 0}),
-		expect("kernel"; [124, 124, 30, 30]; [$kernel.a.UdpOutDatagrams, $kernel.b.UdpInDatagrams,
+		expect("kernel"; [54, 54, 30, 30]; [$kernel.a.UdpOutDatagrams, $kernel.b.UdpInDatagrams,
 			$kernel.a.Udp6OutDatagrams + $kernel.b.Udp6OutDatagrams, $kernel.a.Udp6InDatagrams + $kernel.b.Udp6InDatagrams])'
 }
 
@@ -202,5 +202,5 @@ queued() {
 @test "\`cat\` shows the rows as text" {
 	run -0 awk -v port="$ADDR2:7000" '$2 == port { print $4, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16 }' \
 		"$(pin_root)/udp_traffic/sockets"
-	assert_eq "columns" "closed udp 0 0 0 104 104 7800 0 0 0 104" "$output"
+	assert_eq "columns" "closed udp 0 0 0 34 34 3320 0 0 0 34" "$output"
 }
