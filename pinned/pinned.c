@@ -164,7 +164,7 @@ static bool add_map(struct probe *probe, const char *name, const struct pinned_m
 static bool open_map(struct probe *probe, const char *directory, const char *name)
 {
 	char *path = xasprintf("%s/%s", directory, name);
-	struct pinned_map map;
+	struct pinned_map map = {};
 	bool ok;
 	u32 id;
 
