@@ -122,12 +122,7 @@ struct {
 	__type(value, struct disk);
 } disks SEC(".maps") ROW("disk") HELP("requests that the driver has, now and at most");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 128);
-	__type(key, u32);
-	__type(value, u64);
-} disk_claims SEC(".maps") INTERNAL;
+CLAIMS(disk_claims, 128);
 
 struct seen {
 	u64 row;
@@ -184,12 +179,7 @@ struct {
 	__type(value, struct series);
 } series SEC(".maps") INTERNAL;
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, SERIES);
-	__type(key, u32);
-	__type(value, u64);
-} series_claims SEC(".maps") INTERNAL;
+CLAIMS(series_claims, SERIES);
 
 /* When requests were issued, of disks for which the kernel does not note it. */
 struct {

@@ -142,12 +142,7 @@ struct {
 	__type(value, struct series);
 } series SEC(".maps") INTERNAL;
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, SERIES);
-	__type(key, u32);
-	__type(value, u64);
-} series_claims SEC(".maps") INTERNAL;
+CLAIMS(series_claims, SERIES);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -121,12 +121,7 @@ struct {
 	__type(value, struct thread);
 } threads SEC(".maps") INTERNAL;
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
-	__type(key, u32);
-	__type(value, u64);
-} thread_claims SEC(".maps") INTERNAL;
+CLAIMS(thread_claims, 16384);
 
 static __always_inline void stats_fold(struct stats *into, const struct stats *from)
 {

@@ -94,12 +94,7 @@ struct {
 } rest SEC(".maps")
 	HELP("what is not under a row of listeners: closed and replaced, or never had one");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1024);
-	__type(key, u32);
-	__type(value, u64);
-} claims SEC(".maps") INTERNAL;
+CLAIMS(claims, 1024);
 
 /* Listeners whose row is being made: SYNs come in on all processors, under no lock. */
 struct {

@@ -200,12 +200,7 @@ struct {
 	__type(value, struct ends_roles);
 } totals SEC(".maps") LABEL("role") HELP("connections established, and ended by reason");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
-	__type(key, u32);
-	__type(value, u64);
-} claims SEC(".maps") INTERNAL;
+CLAIMS(claims, 16384);
 
 /* Sockets that a scan is making a row for: two scans may be under way. */
 struct {

@@ -173,12 +173,7 @@ struct {
 	__uint(max_entries, 256 * 1024);
 } events SEC(".maps") HELP("each latency as it happens, while config stream is on");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
-	__type(key, u32);
-	__type(value, u64);
-} claims SEC(".maps") INTERNAL;
+CLAIMS(claims, 16384);
 
 /* Connections without a row are measured all the same. */
 struct {

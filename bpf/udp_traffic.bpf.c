@@ -125,12 +125,7 @@ struct {
 } rest SEC(".maps")
 	HELP("what is not under a row of sockets: closed and replaced, or never had one");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 8192);
-	__type(key, u32);
-	__type(value, u64);
-} claims SEC(".maps") INTERNAL;
+CLAIMS(claims, 8192);
 
 /* Sockets whose row is being made: nothing else serialises that. */
 struct {

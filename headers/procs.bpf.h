@@ -64,12 +64,7 @@ struct {
 	__type(value, struct stats);
 } rest SEC(".maps") HELP("what is not under a row of procs: exited and replaced, or never had one");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 8192);
-	__type(key, u32);
-	__type(value, u64);
-} claims SEC(".maps") INTERNAL;
+CLAIMS(claims, 8192);
 
 /* Processes whose row is being made: several threads may want it at once. */
 struct {

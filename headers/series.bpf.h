@@ -27,12 +27,7 @@ struct {
 	__type(value, struct series);
 } series SEC(".maps") INTERNAL;
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, SERIES);
-	__type(key, u32);
-	__type(value, u64);
-} claims SEC(".maps") INTERNAL;
+CLAIMS(claims, SERIES);
 
 /* Different for all that differ (what < 2^8, interface numbers < 2^24), and well spread. */
 static __always_inline u64 series_owner(const struct net_device *dev, u32 what)

@@ -29,6 +29,15 @@ struct slot {
 	u32 freed; /* when, in units of 65 us: comparable for three days */
 } INTERNAL;
 
+/* The claims of a table, with room for as many. */
+#define CLAIMS(name, entries)                                                                      \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_HASH);                                                   \
+		__uint(max_entries, entries);                                                      \
+		__type(key, u32);                                                                  \
+		__type(value, u64);                                                                \
+	} name SEC(".maps") INTERNAL
+
 static __always_inline u32 slots_size(void *table)
 {
 	return ((struct bpf_map *)table)->max_entries;
