@@ -142,7 +142,7 @@ install: all ## install below DESTDIR/PREFIX
 		install -D -m 644 $(B)/bpf/$$o $(DESTDIR)$(PREFIX)/lib/pinscope/bpf/$$o || exit; done
 	$(Q)install -m 644 README.md docs/*.md $(DESTDIR)$(PREFIX)/share/doc/pinscope/
 
-$(B)/tests/%: tests/live/%.c $(HEADERS)
+$(B)/tests/%: tests/live/%.c $(wildcard tests/live/*.h) $(HEADERS)
 	$(say) CC $@
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(WARN) -std=gnu11 -D_GNU_SOURCE -Iheaders $< $(LDFLAGS) -lbpf -o $@

@@ -151,15 +151,6 @@ struct {
 	__type(value, struct since);
 } starts SEC(".maps") INTERNAL;
 
-static void stats_fold(struct stats *into, const struct stats *from)
-{
-	u64 *to = (u64 *)into;
-	const u64 *what = (const u64 *)from;
-
-	for (u32 i = 0; i < sizeof(*into) / sizeof(*to); i++)
-		__sync_fetch_and_add(&to[i], what[i]);
-}
-
 /* What tells a file system: its type, and the name of what it is mounted from. */
 struct fs {
 	struct file_system_type *type; /* NULL: there is no file */

@@ -77,14 +77,6 @@ struct {
 	__type(value, struct readings);
 } readings SEC(".maps") INTERNAL;
 
-static void stats_fold(struct stats *into, const struct stats *from)
-{
-#define FOLD(name, event)                                                                          \
-	if (from->name)                                                                            \
-		__sync_fetch_and_add(&into->name, from->name);
-	COUNTERS(FOLD)
-}
-
 /* When a counter was read first: `load` opens them after this program has begun to run. */
 static u64 first_read;
 

@@ -156,20 +156,6 @@ struct {
 	__type(value, struct object);
 } objects SEC(".maps") INTERNAL;
 
-static __always_inline void stats_fold(struct stats *into, const struct stats *from)
-{
-	if (from->slab_allocs)
-		__sync_fetch_and_add(&into->slab_allocs, from->slab_allocs);
-	if (from->slab_frees)
-		__sync_fetch_and_add(&into->slab_frees, from->slab_frees);
-	if (from->slab_bytes)
-		__sync_fetch_and_add(&into->slab_bytes, from->slab_bytes);
-	if (from->pages)
-		__sync_fetch_and_add(&into->pages, from->pages);
-	if (from->pages_freed)
-		__sync_fetch_and_add(&into->pages_freed, from->pages_freed);
-}
-
 static __always_inline void count_of_current(const struct stats *seen)
 {
 	struct stats *stats = stats_of_current();

@@ -15,9 +15,9 @@
  * a task holds a mutex is what the mutex says, its owner, so an attempt that failed, or an event
  * that was missed, makes no edge that is not.
  *
- * Costs 3,141 instructions a byte there and back through pipes, which takes some six mutexes: 520
- * for each (6.1, the whole path); 270 of a thread that is not in the sample or while paused, most of
- * which are the two empty hooks. klockstat (libbpf-tools) adds 48,739 to the same. 5.4 MiB at most.
+ * Costs 3,294 instructions a byte there and back through pipes (6.1, the whole path); an older build
+ * 1,621 while paused. A thread that is not in the sample was not measured. klockstat (libbpf-tools) adds
+ * 48,746 to the same. 5.4 MiB at most.
  *
  * Cannot see: spin locks, rw-semaphores and mutexes of other kinds (ww_mutex, rt_mutex); orders that
  * differ only between mutexes of the same kind, not between the same two; that a cycle cannot

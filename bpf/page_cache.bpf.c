@@ -107,18 +107,6 @@ struct {
 	__type(value, struct stretch);
 } stretches SEC(".maps") INTERNAL;
 
-static __always_inline void stats_fold(struct stats *into, const struct stats *from)
-{
-	if (from->hits)
-		__sync_fetch_and_add(&into->hits, from->hits);
-	if (from->misses)
-		__sync_fetch_and_add(&into->misses, from->misses);
-	if (from->added)
-		__sync_fetch_and_add(&into->added, from->added);
-	if (from->dirtied)
-		__sync_fetch_and_add(&into->dirtied, from->dirtied);
-}
-
 static __noinline struct stats *stats_of_cgroup(void)
 {
 	struct cgroup_key key = {bpf_get_current_cgroup_id()};

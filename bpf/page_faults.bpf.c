@@ -86,18 +86,6 @@ struct {
 	__type(value, struct reasons);
 } errors SEC(".maps") LABEL("reason") HELP("page faults that failed, by reason");
 
-static void stats_fold(struct stats *into, const struct stats *from)
-{
-	__sync_fetch_and_add(&into->minor, from->minor);
-	__sync_fetch_and_add(&into->major, from->major);
-	__sync_fetch_and_add(&into->errors, from->errors);
-	__sync_fetch_and_add(&into->kernel_mode, from->kernel_mode);
-	__sync_fetch_and_add(&into->gup, from->gup);
-	__sync_fetch_and_add(&into->writes, from->writes);
-	__sync_fetch_and_add(&into->minor_time, from->minor_time);
-	__sync_fetch_and_add(&into->major_time, from->major_time);
-}
-
 SEC("fentry/handle_mm_fault")
 PROTO("unsigned int (struct vm_area_struct *, unsigned long, unsigned int, struct pt_regs *)")
 int BPF_PROG(fault_begin, struct vm_area_struct *vma, unsigned long address, unsigned int flags)

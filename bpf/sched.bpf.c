@@ -25,10 +25,10 @@
  * scheduler's locks see to one writer at a time. Voluntary and involuntary switches are the kernel's
  * own count.
  *
- * Costs 1,547 instructions a round of a byte through two pipes, which is two switches and two
- * wakeups (6.1, whole path; runqlat in the same boot 3,165); 1,355 where min_latency keeps all out
- * of the histograms, 662 where the pid is another, 388 paused. (Measured before the switches were
- * taken from the kernel's counts, which adds a few.) 5 MiB of kernel memory.
+ * Costs 1,574 instructions a round of a byte through two pipes, which is two switches and two
+ * wakeups (6.1, whole path; runqlat in the same boot 3,168). Before the switches were taken from the
+ * kernel's counts it was 1,547, and 1,355 where min_latency keeps all out of the histograms, 662
+ * where the pid is another, 388 paused. 5 MiB of kernel memory.
  *
  * Cannot see: the futexes of 32-bit processes (they are under sleep); waits that began before the
  * probe was loaded, resumed or set otherwise. The last switch of a thread whose pid is in use again is
@@ -72,6 +72,7 @@
 	count_t untracked; /* switches of threads for which there was no place in `threads` */     \
 	count_t backwards  /* an end before its start: not recorded */
 
+#define STATS_FOLD
 #include "procs.bpf.h"
 
 PROBE("cpu", "time on and off the processors by cause, wakeup latency, switches, migrations");

@@ -116,19 +116,6 @@ struct {
 } kswapd SEC(".maps") METRIC("pinscope_swap_kswapd_wakeups")
 	HELP("how often kswapd was woken to make room");
 
-static void stats_fold(struct stats *into, const struct stats *from)
-{
-	const struct span *spans = (const struct span *)from;
-	struct span *sums = (struct span *)into;
-
-	for (int i = 0; i < WHATS; i++) {
-		__sync_fetch_and_add(&sums[i].count, spans[i].count);
-		__sync_fetch_and_add(&sums[i].time, spans[i].time);
-	}
-	__sync_fetch_and_add(&into->pages_in, from->pages_in);
-	__sync_fetch_and_add(&into->pages_out, from->pages_out);
-}
-
 static __noinline int record(u32 what, u64 since)
 {
 	u64 now = bpf_ktime_get_ns(), ns = now - since;

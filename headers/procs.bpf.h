@@ -2,10 +2,10 @@
 /*
  * A table with a row for each process, which costs an event one find in a flat array (slots.bpf.h).
  *
- * Before it includes this, the probe defines PROC_STATS, the members it counts; after it,
- * stats_fold, which adds one struct stats to another with atomics. What it then counts in
- * stats_of_current() or stats_of_task(), with atomics, is under the row of that process, or in
- * `rest` if there is no room for one.
+ * Before it includes this, the probe defines PROC_STATS, the members it counts. If they are not all
+ * sums of 64 bits it defines STATS_FOLD too, and afterwards stats_fold, which adds one struct stats
+ * to another with atomics. What it then counts in stats_of_current() or stats_of_task(), with
+ * atomics, is under the row of that process, or in `rest` if there is no room for one.
  *
  * Name and cgroup are taken when the row is made and when the process gets a name (by exec, most
  * of all), not per event. A process that has exited keeps its row, to which what it still does is
@@ -74,7 +74,21 @@ struct {
 	__type(value, u32);
 } making SEC(".maps") INTERNAL;
 
+#ifdef STATS_FOLD
 static void stats_fold(struct stats *into, const struct stats *from);
+#else
+/* Unrolled, so that of what the compiler knows to be zero nothing is left. */
+static __always_inline void stats_fold(struct stats *into, const struct stats *from)
+{
+	const u64 *what = (const u64 *)from;
+	u64 *to = (u64 *)into;
+
+#pragma unroll
+	for (u32 i = 0; i < sizeof(*into) / sizeof(*to); i++)
+		if (what[i])
+			__sync_fetch_and_add(&to[i], what[i]);
+}
+#endif
 
 static __always_inline struct stats *proc_stats(struct proc *proc)
 {

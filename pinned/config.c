@@ -18,7 +18,7 @@
 static bool read_value(struct probe *probe)
 {
 	struct pinned *p = probe->pinned;
-	struct pinned_map map = {};
+	struct pinned_map map;
 	u32 id, zero = 0;
 	bool ok = true;
 
@@ -110,7 +110,7 @@ static void apply(const struct probe *probe, char *argument)
 
 int cmd_set(int argc, char **argv)
 {
-	struct pinned_map map = {};
+	struct pinned_map map;
 	struct probe probe;
 	u32 id, zero = 0;
 

@@ -46,7 +46,7 @@ int pinned_map_open(const char *path, u32 flags, struct pinned_map *map, u32 *id
 	struct bpf_map_info info = {};
 	u32 size = sizeof(info);
 
-	map->fd = bpf_obj_get_opts(path, &opts);
+	*map = (struct pinned_map){.fd = bpf_obj_get_opts(path, &opts)};
 	if (map->fd < 0 || bpf_obj_get_info_by_fd(map->fd, &info, &size)) {
 		complain(EXIT_FAILED, "cannot open the pinned map %s: %s", path, reason(errno));
 		return -1;
@@ -164,7 +164,7 @@ static bool add_map(struct probe *probe, const char *name, const struct pinned_m
 static bool open_map(struct probe *probe, const char *directory, const char *name)
 {
 	char *path = xasprintf("%s/%s", directory, name);
-	struct pinned_map map = {};
+	struct pinned_map map;
 	bool ok;
 	u32 id;
 

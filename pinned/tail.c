@@ -85,7 +85,7 @@ static int take(void *arg, void *data, size_t size)
 int cmd_tail(int argc, char **argv)
 {
 	struct ring_buffer *ring;
-	struct pinned_map map = {};
+	struct pinned_map map;
 	struct stream stream = {};
 	struct probe probe;
 	int err = 0;

@@ -22,6 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sleeps.h"
+
 struct count {
 	uint64_t waits, least, most, timeouts, interrupted, again, wakes, woken;
 };
@@ -75,29 +77,12 @@ static void wake(void)
 	add(&at_turn.wakes, 1);
 }
 
-/* Whether the thread sleeps. */
-static int sleeps(int tid)
-{
-	char path[64], stat[512] = "", *state;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
-	file = fopen(path, "r");
-	if (!file)
-		return 0;
-	if (!fgets(stat, sizeof(stat), file))
-		stat[0] = 0;
-	fclose(file);
-	state = strrchr(stat, ')');
-	return state && state[2] == 'S';
-}
-
 /* For MS more: what the other sleeps for is `count`. */
 static void let_sleep(int tid, struct count *count)
 {
 	uint64_t seen;
 
-	while (!sleeps(tid))
+	while (!sleeps(tid, 'S'))
 		usleep(500);
 	seen = now();
 	usleep(ms * 1000);

@@ -28,6 +28,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sleeps.h"
+
 #define SIZE 4096
 
 static int fds[2];
@@ -151,27 +153,10 @@ static void *wait_for(void *arg)
 	return NULL;
 }
 
-/* Whether the thread sleeps and no signal can wake it. */
-static int sleeps(int tid)
-{
-	char path[64], stat[512] = "", *state;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
-	file = fopen(path, "r");
-	if (!file)
-		return 0;
-	if (!fgets(stat, sizeof(stat), file))
-		stat[0] = 0;
-	fclose(file);
-	state = strrchr(stat, ')');
-	return state && state[2] == 'D';
-}
-
 static void start(struct waiter *waiter)
 {
 	pthread_create(&waiter->thread, NULL, wait_for, waiter);
-	while (!waiter->tid || !sleeps(waiter->tid))
+	while (!waiter->tid || !sleeps(waiter->tid, 'D'))
 		usleep(1000);
 }
 

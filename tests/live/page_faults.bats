@@ -43,7 +43,8 @@ teardown() {
 	grew '.minor == 300 and .kernel_mode == 300 and .gup == 0' fault kernel 300
 	grew '.minor == 300 and .gup == 300 and .kernel_mode == 0' fault populate 300
 	assert_eq "minor and major from the first fault on" "$(kernel "$FAULTER")" "$(jq -r '"\(.minor) \(.major)"' <<<"$ROW")"
-	# Where one thread interrupts another in the program, the kernel leaves a run out, and counts that.
+	# Once 1813 and not 2000, on 6.1, by the kernel's own count too (why is not known). What it leaves out because another
+	# thread is in the program, it counts itself.
 	grown fault threads 8 250
 	jq -e --argjson missed "$(dump | jq -n 'input.probes[0].recursion_misses | add // 0')" \
 		'.minor >= 1000 and (.kernel.minor - .minor | . >= 0 and . <= $missed)' grown
