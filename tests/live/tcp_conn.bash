@@ -50,8 +50,8 @@ SS='
 	def text($name): (capture("(^| )" + $name + "[: ](?<v>[0-9./]+)") // {v: "0"}).v;
 	def number($name): text($name) | tonumber;
 	def ns: tonumber * 1000000 | round;
-	def end: capture("^\\[?(::ffff:)?(?<address>.*?)\\]?:(?<port>[0-9]+)$") | [.address, (.port | tonumber)];
-	[splits(" +")] as $words | ($words[3] | end) as $local | ($words[4] | end) as $remote
+	def endpoint: capture("^\\[?(::ffff:)?(?<address>.*?)\\]?:(?<port>[0-9]+)$") | [.address, (.port | tonumber)];
+	[splits(" +")] as $words | ($words[3] | endpoint) as $local | ($words[4] | endpoint) as $remote
 	| (text("rtt") | split("/")) as $rtt
 	| {local: $local[0], lport: $local[1], remote: $remote[0], rport: $remote[1],
 		state: {"ESTAB": "established", "CLOSE-WAIT": "close_wait", "FIN-WAIT-2": "fin_wait2"}[$words[0]],
