@@ -125,7 +125,7 @@ bench: ## what probes and peers add, in instructions, on four kernels (an hour)
 	$(Q)tests/bench/all
 
 .PHONY: bench-tools
-bench-tools: all $(B)/bench/ops $(BLOCKS)
+bench-tools: all $(B)/bench/ops $(B)/tests/verified $(BLOCKS)
 
 .PHONY: tests
 tests: all $(B)/tests/traffic $(patsubst tests/live/%.c,$(B)/tests/%,$(wildcard tests/live/*.c)) $(FIXTURE_OBJECTS) ## build what the tests need
