@@ -10,7 +10,8 @@
  *   unthrottle_cfs_rq   entry and return: the end of a stretch; the kernel has noted its begin
  *   cgroup_rmdir        the end of a cgroup: its numbers go to `rest`
  *
- * Costs nothing but at the end of a stretch, at most one a processor and period (not measured).
+ * Costs nothing but at the end of a stretch, at most one a processor and period: 501 instructions there
+ * (6.1, by the kernel's bpf_stats).
  * 250 KiB of kernel memory.
  *
  * Cannot see: a stretch that has not ended; limits of realtime processes; the time that those
