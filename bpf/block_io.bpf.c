@@ -168,26 +168,11 @@ struct {
 	__type(value, struct row);
 } latency SEC(".maps") STAGED HELP("time of requests in each stage, by disk and operation");
 
-struct series {
-	struct slot slot;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, SERIES - 1);
-	__type(key, u32);
-	__type(value, struct series);
-} series SEC(".maps") INTERNAL;
-
+PLACES(series, SERIES - 1);
 CLAIMS(series_claims, SERIES);
 
 /* When requests were issued, of disks for which the kernel does not note it. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 16384);
-	__type(key, u32);
-	__type(value, struct since);
-} issues SEC(".maps") INTERNAL;
+SINCES(issues, 16384);
 
 static __always_inline struct gendisk *disk_of(struct request *rq)
 {
@@ -243,8 +228,8 @@ struct place {
 static __noinline u32 series_make(struct disk *disk, u32 op)
 {
 	u64 owner = (u64)disk->slot.index * OPS + op + 1;
-	struct series *made = slot_claim_shared(&series, &series_claims, owner << 6);
-	u32 number = made ? made->slot.index + 1 : 0;
+	struct slot *made = slot_claim_shared(&series, &series_claims, owner << 6);
+	u32 number = made ? made->index + 1 : 0;
 
 	barrier_var(op);
 	if (op < OPS)

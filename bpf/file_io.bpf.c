@@ -131,25 +131,10 @@ struct {
 } filesystems SEC(".maps") ROW("fs device op")
 	HELP("calls, failures, bytes and times, by file system and operation");
 
-struct series {
-	struct slot slot;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, SERIES - 1);
-	__type(key, u32);
-	__type(value, struct series);
-} series SEC(".maps") INTERNAL;
-
+PLACES(series, SERIES - 1);
 CLAIMS(series_claims, SERIES);
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 65536);
-	__type(key, u32);
-	__type(value, struct since);
-} starts SEC(".maps") INTERNAL;
+SINCES(starts, 65536);
 
 /* What tells a file system: its type, and the name of what it is mounted from. */
 struct fs {
@@ -195,14 +180,14 @@ static __always_inline u64 series_owner(const struct fs *fs, u32 op)
 
 static __noinline u32 series_make(u64 owner)
 {
-	struct series *made = slot_claim_shared(&series, &series_claims, owner);
+	struct slot *made = slot_claim_shared(&series, &series_claims, owner);
 
 	if (!made) {
 		LOSE(unnamed);
 		return 0;
 	}
-	made->slot.owner = owner;
-	return made->slot.index + 1;
+	made->owner = owner;
+	return made->index + 1;
 }
 
 static __always_inline void name(struct io *io, const struct fs *fs, u32 op, u32 number)
@@ -222,8 +207,8 @@ static __always_inline void name(struct io *io, const struct fs *fs, u32 op, u32
 static __always_inline struct io *io_of(const struct fs *fs, u32 op)
 {
 	u64 owner = series_owner(fs, op);
-	struct series *found = slot_find(&series, owner);
-	u32 number = found ? found->slot.index + 1 : series_make(owner);
+	struct slot *found = slot_find(&series, owner);
+	u32 number = found ? found->index + 1 : series_make(owner);
 	struct io *io = bpf_map_lookup_elem(&filesystems, &number);
 
 	if (io && !io->seen.row)

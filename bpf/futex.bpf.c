@@ -134,12 +134,7 @@ struct {
 } waiters SEC(".maps") INTERNAL;
 
 /* What somebody is changing: places that are taken, by index, and rows that are made, by owner. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1024);
-	__type(key, u64);
-	__type(value, u32);
-} making SEC(".maps") INTERNAL;
+MAKING(making);
 
 static __always_inline struct stats *row_stats(struct row *row)
 {

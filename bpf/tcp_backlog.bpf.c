@@ -96,13 +96,7 @@ struct {
 
 CLAIMS(claims, 1024);
 
-/* Listeners whose row is being made: SYNs come in on all processors, under no lock. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1024);
-	__type(key, u64);
-	__type(value, u32);
-} making SEC(".maps") INTERNAL;
+MAKING(making); /* SYNs come in on all processors, under no lock */
 
 static __always_inline struct stats *rest_stats(void)
 {

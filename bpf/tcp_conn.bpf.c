@@ -202,13 +202,7 @@ struct {
 
 CLAIMS(claims, 16384);
 
-/* Sockets that a scan is making a row for: two scans may be under way. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1024);
-	__type(key, u64);
-	__type(value, u32);
-} scanned SEC(".maps") INTERNAL;
+MAKING(scanned); /* by a scan: two of them may be under way */
 
 static __always_inline void totals_add(u32 role, u32 what)
 {

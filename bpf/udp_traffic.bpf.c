@@ -127,20 +127,9 @@ struct {
 
 CLAIMS(claims, 8192);
 
-/* Sockets whose row is being made: nothing else serialises that. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1024);
-	__type(key, u64);
-	__type(value, u32);
-} making SEC(".maps") INTERNAL;
+MAKING(making);
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 65536);
-	__type(key, u32);
-	__type(value, struct since);
-} arrivals SEC(".maps") INTERNAL;
+SINCES(arrivals, 65536);
 
 static __always_inline struct stats *rest_here(void)
 {

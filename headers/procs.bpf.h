@@ -66,13 +66,7 @@ struct {
 
 CLAIMS(claims, 8192);
 
-/* Processes whose row is being made: several threads may want it at once. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1024);
-	__type(key, u64);
-	__type(value, u32);
-} making SEC(".maps") INTERNAL;
+MAKING(making); /* several threads of a process may want its row at once */
 
 #ifdef STATS_FOLD
 static void stats_fold(struct stats *into, const struct stats *from);

@@ -23,6 +23,14 @@ struct since {
 	u64 time;
 };
 
+#define SINCES(name, entries)                                                                      \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                                                  \
+		__uint(max_entries, entries);                                                      \
+		__type(key, u32);                                                                  \
+		__type(value, struct since);                                                       \
+	} name SEC(".maps") INTERNAL
+
 static __always_inline void since_note(void *table, const void *object, u64 time)
 {
 	struct since *entry = slot_place(table, (u64)object);

@@ -38,6 +38,24 @@ struct slot {
 		__type(value, u64);                                                                \
 	} name SEC(".maps") INTERNAL
 
+/* Places that have a number each, and whose owners' rows are in other tables. */
+#define PLACES(name, entries)                                                                      \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                                                  \
+		__uint(max_entries, entries);                                                      \
+		__type(key, u32);                                                                  \
+		__type(value, struct slot);                                                        \
+	} name SEC(".maps") INTERNAL
+
+/* Owners whose row is being made, where nothing else serialises that. */
+#define MAKING(name)                                                                               \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_HASH);                                                   \
+		__uint(max_entries, 1024);                                                         \
+		__type(key, u64);                                                                  \
+		__type(value, u32);                                                                \
+	} name SEC(".maps") INTERNAL
+
 static __always_inline u32 slots_size(void *table)
 {
 	return ((struct bpf_map *)table)->max_entries;

@@ -19,3 +19,10 @@ assert_between() {
 	[[ -z ${5-} ]] || printf 'from: %s\n' "$5" >&2
 	return 1
 }
+
+# assert_nothing WHAT COMMAND...: it succeeds, all of it, and prints nothing. (In "$(...)" nobody would see that it failed.)
+assert_nothing() {
+	local got
+	got=$(set -eo pipefail && "${@:2}")
+	assert_eq "$1" "" "$got"
+}

@@ -39,7 +39,7 @@ look() {
 judge() {
 	local wrong
 	wrong=$(jq -nr -L "$ROOT/tests/live" --arg disk "$DISK" --slurpfile before "$BATS_TEST_TMPDIR/before" \
-		--slurpfile after "$BATS_TEST_TMPDIR/after" 'include "block_io";
+		--slurpfile after "$BATS_TEST_TMPDIR/after" 'include "judge"; include "block_io";
 		$before[0] as $before | $after[0] as $after | '"$1") || return
 	[[ -z $wrong ]] || { echo "$wrong" >&2 && return 1; }
 }

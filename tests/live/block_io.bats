@@ -119,6 +119,7 @@ split_is_right() {
 }
 
 @test "a known time in the device, in the queue before it, and depth" {
+	local reading
 	null_up completion_nsec=20000000 irqmode=2 hw_queue_depth=2
 	queue scheduler=mq-deadline
 	queue nr_requests=16
@@ -129,17 +130,14 @@ split_is_right() {
 	read_split count=1
 	split_is_right
 	read_split count=100 &
-	wait_for_depth
-	kill $!
-	wait $! || true
+	reading=$!
+	wait_for both_have_two
+	kill "$reading"
+	wait "$reading" || true
 	null_down
 }
 
-# wait_for_depth: the kernel and the probe say that the disk has two requests.
-wait_for_depth() {
-	wait_for both_have_two
-}
-
+# both_have_two: the kernel and the probe say that the disk has two requests.
 both_have_two() {
 	[[ $(awk '{ print $1 + $2 }' "/sys/block/$DISK/inflight") == 2 ]] &&
 		"$READER" dump --json block_io --map disks | jq -es --arg disk "$DISK" \

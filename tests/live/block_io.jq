@@ -2,10 +2,7 @@
 #
 # What block_io says of disks, between two looks, and what the kernel says.
 
-def expect($what; $want; $got): select($want != $got) | "\($what): expected \($want), got \($got)";
-
-def between($what; $least; $most; $got):
-	select($got < $least or $got > $most) | "\($what): expected \($least)..\($most), got \($got)";
+include "judge";
 
 # A look: rows of the probe, and the lines of /proc/diskstats.
 def row($map; $disk; $op): .rows[] | select(.map == $map and .labels.disk == $disk and (.labels.op // $op) == $op);

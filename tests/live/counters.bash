@@ -38,7 +38,7 @@ judge() {
 	dump >"$BATS_FILE_TMPDIR/now" || return
 	wrong=$("$READER" diff --json "$BATS_FILE_TMPDIR/before" "$BATS_FILE_TMPDIR/now" |
 		jq -nr -L "$HERE" --slurpfile was "$BATS_FILE_TMPDIR/kernel" --argjson is "$(kernel)" '
-			include "counters"; include "'"$PROBE"'";
+			include "judge"; include "counters"; include "'"$PROBE"'";
 			[inputs] | summary as $seen | counted($was[0]; $is) as $kernel
 			| $seen | agree($kernel), ('"$1"')') || return
 	[[ -z $wrong ]] || {

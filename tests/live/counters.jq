@@ -1,13 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # What a probe counted in an interval (the lines of `diff --json`), against the kernel's counters.
-# Every judgement is a stream of sentences: what was expected, what came. None: all is well.
 
-def expect($what; $want; $got): select($want != $got) | "\($what): expected \($want), got \($got)";
-
-def between($what; $least; $most; $got):
-	select(($got | type) != "number" or $got < $least or $most < $got)
-	| "\($what): expected \($least)..\($most), got \($got)";
+include "judge";
 
 def rows($map): map(select(.map == $map and .type == "row") | .labels + .);
 

@@ -78,7 +78,7 @@ teardown() {
 	pinscope set cpu_power paused=on
 	frequency 4000000 0
 	pinscope set cpu_power paused=off
-	assert_eq "unseen" "" "$(at 4000000 0)"
+	assert_nothing "unseen" at 4000000 0
 	frequency 5000000 0
 	frequency 6000000 0
 	assert_between "before the pause" 1 1 "$(at 2000000 0 | cut -d' ' -f1)"

@@ -34,11 +34,9 @@ look() {
 # sentences about what is wrong.
 judge() {
 	local wrong
-	wrong=$(jq -nr --slurpfile before before --slurpfile after after --rawfile said said \
+	wrong=$(jq -nr -L "$ROOT/tests/live" --slurpfile before before --slurpfile after after --rawfile said said \
 		--rawfile said0 "$([[ -e said0 ]] && echo said0 || echo said)" --arg pid "$PID" '
-		def expect($what; $want; $got): select($want != $got) | "\($what): expected \($want), got \($got)";
-		def between($what; $least; $most; $got):
-			select($got < $least or $got > $most) | "\($what): expected \($least)..\($most), got \($got)";
+		include "judge";
 		def process: map(select(.map == "procs" and .labels.pid == ($pid | tonumber)))[0];
 		def fs($fs; $op): map(select(.map == "filesystems" and .labels.fs == $fs and .labels.op == $op))[0]
 			// {calls: 0, errors: 0, bytes: 0, time: {count: 0, sum_ns: 0}};

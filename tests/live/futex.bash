@@ -28,6 +28,11 @@ play() {
 	mapfile -t KNOWN <known
 }
 
+# rows: of what played last.
+rows() {
+	dump | jq -c --arg pid "$PID" 'select((.labels.pid | tostring) == $pid)'
+}
+
 # as_known PID LINE: the row of that process and address is what the program says in its line.
 as_known() {
 	local pid=$1 address waits least most counts got count sum

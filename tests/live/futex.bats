@@ -49,7 +49,7 @@ teardown() {
 @test "paused nothing is counted, and under min_latency no wait" {
 	settings paused=on
 	play 1 1
-	assert_eq "rows" "" "$(dump | jq -c --arg pid "$PID" 'select((.labels.pid | tostring) == $pid)')"
+	assert_nothing "rows" rows
 	settings paused=off min_latency=1h
 	play 1 1
 	dump | jq -es --arg pid "$PID" '[.[] | select((.labels.pid | tostring) == $pid)]

@@ -52,7 +52,7 @@ assert_sentence() {
 		bpftool -j map dump pinned "$ROOT/load_exec/maps/calls" |
 			jq -e '[.[] | select(.key[0] == "0x00" or .key == 0) | .values[].value[0]] | any(. != "0x00")'
 	}
-	until_true counted
+	wait_for counted
 }
 
 @test "only maps that are meant to be read are pinned, for the group to read" {

@@ -42,7 +42,7 @@ mutexes() {
 	locks mutex 5 2
 	settings min_latency=0 sample=1000000000
 	locks mutex 5 2
-	assert_eq "waits" "" "$(mutexes .)"
+	assert_nothing "waits" mutexes .
 	settings sample=1
 	locks mutex 5 2
 	assert_eq "waits" 2 "$(mutexes .count)"

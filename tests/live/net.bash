@@ -71,8 +71,7 @@ virtio_cards() {
 
 # three_cards: are here. (Those of a namespace come back some time after its end.)
 three_cards() {
-	mapfile -t CARDS < <(virtio_cards)
-	((${#CARDS[@]} == 3))
+	(($(virtio_cards | wc -l) == 3))
 }
 
 # cards_up NAMESPACE NAMESPACE: the two network cards of tests/vm/run that are joined, one in each:
@@ -83,6 +82,7 @@ cards_up() {
 	net_module virtio_net
 	[[ -n $(find /sys/bus/virtio/drivers/virtio_net -name 'virtio*' 2>/dev/null | sed -n 3p) ]] || return
 	wait_for three_cards
+	mapfile -t CARDS < <(virtio_cards)
 	for name; do
 		export "CARD_$name=${CARDS[++i]}"
 		ip link set "${CARDS[i]}" netns "$NET_ID-$name"

@@ -32,6 +32,10 @@ setup() {
 	counters before
 }
 
+teardown() {
+	traffic_stop
+}
+
 @test "ports where nobody listens: UDP and TCP, IPv4 and IPv6" {
 	local interface
 	interface=$(on b ip -j link show ve0 | jq -r ".[0].ifindex")
@@ -91,19 +95,18 @@ setup() {
 }
 
 streamed() {
-	[[ $(wc -l <"$BATS_TEST_TMPDIR/events") -ge 2 ]]
+	(($(wc -l <"$(result tail)") >= 2))
 }
 
 # bats test_tags=once
 @test "each drop as it happens" {
 	settings netns="$NETNS_b" stream=on
-	"$READER" tail packet_drop >"$BATS_TEST_TMPDIR/events" 3>&- &
+	background tail - "$READER" tail packet_drop
 	ends c.at=a c.open=4 c.bind="$ADDR1,7782" c.to="$ADDR2,7783" c.send=1,10 \
 		d.open=6 d.bind="$ADDR1_6,7782" d.to="$ADDR2_6,7783" d.send=1,10 >/dev/null
 	wait_for streamed
-	kill $!
 	settings netns=0 stream=off
 	run -0 jq -sc '[.[] | select(.labels.protocol == "udp") | .labels.from, .labels.to, .labels.from_port, .labels.to_port, .length_bytes]' \
-		"$BATS_TEST_TMPDIR/events"
+		"$(result tail)"
 	assert_eq "events" "[\"$ADDR1\",\"$ADDR2\",7782,7783,18,\"$ADDR1_6\",\"$ADDR2_6\",7782,7783,18]" "$output"
 }

@@ -7,6 +7,8 @@
 
 # shellcheck disable=SC2034 # for the tests
 
+# shellcheck source=tests/live/wait.bash
+. "$BATS_TEST_DIRNAME/wait.bash"
 REPO=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 PINSCOPE=$REPO/scripts/pinscope
 READER=$REPO/build/pinscope-reader
@@ -53,22 +55,12 @@ shelf_traces() {
 	tc filter show dev lo egress 2>/dev/null | grep bpf || true
 }
 
-# until_true COMMAND...: polls, at most 30 s (the kernel frees programs some time after the last
-# reference is gone).
-until_true() {
-	local end=$((SECONDS + 30))
-	until "$@"; do
-		((SECONDS < end)) || return 1
-		read -r -t 0.05 <> <(:) || true
-	done
-}
-
 same_as_before() {
 	shelf_traces | cmp -s - "$BATS_FILE_TMPDIR/before"
 }
 
 assert_no_trace() {
-	until_true same_as_before || {
+	wait_for same_as_before || {
 		shelf_traces | diff "$BATS_FILE_TMPDIR/before" - >&2
 		return 1
 	}

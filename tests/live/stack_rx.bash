@@ -60,7 +60,7 @@ judge() {
 		esac
 	done
 	came >"$BATS_FILE_TMPDIR/came.json" || return
-	wrong=$(jq -r -L "$HERE" "${args[@]}" 'include "stack_rx";
+	wrong=$(jq -r -L "$HERE" "${args[@]}" 'include "judge"; include "stack_rx";
 		$ENV.NETNS_a as $a | $ENV.NETNS_b as $b | '"$filter" "$BATS_FILE_TMPDIR/came.json") || return
 	[[ -z $wrong ]] || {
 		printf '%s\n' "$wrong" >&2

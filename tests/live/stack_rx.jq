@@ -2,6 +2,8 @@
 #
 # What stack_rx counted between two dumps, and sentences about what is wrong with it.
 
+include "judge";
+
 def rows($map): map(select(.type == "row" and .map == $map));
 
 # The ways: "NETNS INTERFACE FAMILY PROTOCOL" -> STAGE -> {count, sum}.
@@ -31,12 +33,6 @@ def minus($before):
 			| del(.value.slots))
 			| with_entries(select(.value.count > 0))))
 		| with_entries(select(.value | length > 0)));
-
-def expect($what; $wanted; $got):
-	select($wanted != $got) | "\($what): expected \($wanted), got \($got)";
-
-def between($what; $least; $most; $got):
-	select($got < $least or $got > $most) | "\($what): expected \($least)..\($most), got \($got)";
 
 def lossless: .losses | to_entries[] | expect(.key; 0; .value);
 

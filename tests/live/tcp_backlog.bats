@@ -135,7 +135,7 @@ cgroup_of() {
 @test "a listener that is older than the probe has a row from its first SYN on" {
 	# shellcheck disable=SC2030
 	PORT[older]=$(cut -d ' ' -f 2 "$BATS_FILE_TMPDIR/older")
-	assert_eq "no row yet" "" "$(row older .state)"
+	assert_nothing "no row yet" row older .state
 	ask client a "$ADDR2:${PORT[older]}"
 	assert_eq "row" "$ADDR2 0 open 1" "$(row older '"\(.local) \(.pid) \(.state) \(.accept_queue.count)"')"
 }

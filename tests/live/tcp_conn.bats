@@ -87,7 +87,7 @@ judge_moved() {
 	done
 	all_closed "${ports[@]}"
 	assert_eq "conversations" 3 "$(wc -l <"$(result servers)")"
-	assert_eq "rows with other bytes" "" "$(judge_moved)"
+	assert_nothing "rows with other bytes" judge_moved
 }
 
 # same_as_ss: the open connections to the server, at both ends, every column.

@@ -75,7 +75,7 @@ BOTH='[.client, .server | .connections, .established, .bytes_sent, .bytes_receiv
 	converse "--conns 500" "--conns 500 --parallel 8"
 	wait_for ended 500
 	assert_eq "all" "[500,500,32000,32000,500,500,32000,32000]" "$(since "$BOTH")"
-	assert_eq "open rows" "" "$(conns --filter 'state!=closed')"
+	assert_nothing "open rows" conns --filter 'state!=closed'
 }
 
 # only SETTING: of two conversations with 3 and 2 connections, the first is kept.
@@ -132,7 +132,7 @@ remote_ended() {
 	"$READER" set tcp_conn paused=on
 	ask_in_rounds client a "$ADDR2:${PORT[server]}" --conns 1
 	ask_again client
-	assert_eq "open rows" "" "$(conns --filter 'state!=closed')"
+	assert_nothing "open rows" conns --filter 'state!=closed'
 	"$READER" set tcp_conn paused=off
 	assert_eq "client" "[64,${SERVER[client]}]" "$(of_port "${PORT[server]}" client | jq -c '[.bytes_sent, .pid]')"
 	assert_eq "server" "[64,${SERVER[server]}]" "$(of_port "${PORT[server]}" server | jq -c '[.bytes_sent, .pid]')"

@@ -45,7 +45,7 @@ since_then() {
 	jq -nr -L "$HERE" --slurpfile before "$BATS_FILE_TMPDIR/before.dump" \
 		--slurpfile now "$BATS_FILE_TMPDIR/now.dump" \
 		--slurpfile client "$client" --slurpfile server "$server" --arg port "${PORT[server]}" '
-		include "tcp_latency";
+		include "judge"; include "tcp_latency";
 		$client as $clients | $client[-1] as $client
 		| $server as $servers | $server[-1] as $server | ($port | tonumber) as $port
 		| ($before | summary) as $before | $now | summary | minus($before)

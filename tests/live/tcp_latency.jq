@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # What tcp_latency shows, against what both ends of a conversation measured themselves.
-# Every judgement is a stream of sentences: what was expected, what came. None: all is well.
+
+include "judge";
 
 # ---- a dump (an array of its lines) in short
 
@@ -54,11 +55,6 @@ def minus($old):
 	else . - ($old // 0) end;
 
 # ---- judging
-
-def expect($what; $want; $got): select($want != $got) | "\($what): expected \($want), got \($got)";
-
-def between($what; $least; $most; $got):
-	select(($least <= $got and $got <= $most) | not) | "\($what): expected \($least)..\($most), got \($got)";
 
 def slots_at_most($x): map(select(.[0] <= $x)[1]) | add // 0;
 

@@ -2,6 +2,7 @@
 #
 # What tcp_retrans counted, against the kernel's counters.
 
+include "judge";
 include "counters";
 
 def names: ["rto", "slow_start", "fast", "tlp", "syn", "synack"];

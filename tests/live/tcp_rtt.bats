@@ -64,7 +64,7 @@ sees() {
 	elapsed=$(got server_client '.elapsed_ns')
 	# The kernel counts in whole microseconds. Round trips of one end do not overlap, but the closing
 	# may take longer than the client runs; those of requests lie within what the client measured.
-	assert_eq "wrong" "" "$(since_then '
+	assert_nothing "wrong" since_then '
 		def wrong($what; $ok): select($ok | not) | "\($what): \(.)";
 		('"$delay"' * 1000000 - 1000) as $least | .parts as $parts
 		| wrong("totals"; .rtt.count == ($parts | map(.count) | add) and .rtt.sum_ns == ($parts | map(.sum_ns) | add)),
@@ -72,7 +72,7 @@ sees() {
 		($parts[] | wrong("count, least, elapsed"; .count == 22 and .min_ns >= $least and .sum_ns - .max_ns <= '"$elapsed"')),
 		($parts[] | select(.remote == "'"$3"'")
 			| wrong("requests"; .sum_ns - 2 * .max_ns <= '"$outer"')),
-		wrong("remotes"; ($parts | map(.remote) | sort) == (["'"$3"'", "'"$4"'"] | sort))')"
+		wrong("remotes"; ($parts | map(.remote) | sort) == (["'"$3"'", "'"$4"'"] | sort))'
 }
 
 @test "the delay of a cable is the round trip time of both ends" {

@@ -2,6 +2,7 @@
 #
 # What tcp_window counted, against the kernel's counters.
 
+include "judge";
 include "counters";
 
 def add_stats: sums(["closed", "clamped", "peer_closed", "probes", "closed_time_ns"]);

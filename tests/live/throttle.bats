@@ -64,7 +64,7 @@ teardown() {
 	id=$(id_of one)
 	was=$(row "$id" | jq -c '[.throttled.count, .throttled.sum_ns, .nr_periods, .nr_throttled]')
 	rmdir "$CGROUPS/one"
-	assert_eq "the row" "" "$(row "$id")"
+	assert_nothing "the row" row "$id"
 	assert_eq "the rest" "$was" \
 		"$(dump | jq -c 'select(.map == "rest") | [.throttled.count, .throttled.sum_ns, .nr_periods, .nr_throttled]')"
 }

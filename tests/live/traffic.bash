@@ -7,24 +7,13 @@
 # namespace of net.bash (a, b, c or d), or - for this one.
 
 ROOT=${ROOT:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)}
+# shellcheck source=tests/live/wait.bash
+. "$ROOT/tests/live/wait.bash"
 TRAFFIC=$ROOT/build/tests/traffic
 declare -gA SERVER=() PORT=()
 IN=()
 # Emulated guests are slow, and share what they run on.
 TRAFFIC_DEADLINE=${TRAFFIC_DEADLINE:-120}
-
-# wait_for [-t SECONDS] COMMAND...: until it succeeds.
-wait_for() {
-	local limit=30 start=$SECONDS
-	[[ $1 != -t ]] || { limit=$2 && shift 2; }
-	until "$@"; do
-		if ((SECONDS - start >= limit)); then
-			echo "waited $limit s in vain for: $*" >&2
-			return 1
-		fi
-		sleep 0.02
-	done
-}
 
 need_traffic() {
 	[[ -x $TRAFFIC ]] || make -s -C "$ROOT" build/tests/traffic

@@ -48,12 +48,12 @@ judge_rows() {
 	for when in before after; do
 		options+=(--rawfile "${when}_a" "$BATS_TEST_TMPDIR/$when.a" --rawfile "${when}_b" "$BATS_TEST_TMPDIR/$when.b")
 	done
-	"$READER" dump --json "$1" >"$BATS_TEST_TMPDIR/dump"
+	"$READER" dump --json "$1" >"$BATS_TEST_TMPDIR/dump" || return
 	wrong=$(jq -nr -L "$HERE" --slurpfile dump "$BATS_TEST_TMPDIR/dump" "${options[@]}" '
-		include "udp";
+		include "judge"; include "udp";
 		{a: minus(counters($after_a); counters($before_a)), b: minus(counters($after_b); counters($before_b))} as $kernel
 		| ($ENV.NETNS_a | tonumber) as $a | ($ENV.NETNS_b | tonumber) as $b
-		| $dump | map(select(.type == "row")) | '"$2")
+		| $dump | map(select(.type == "row")) | '"$2") || return
 	[[ -z $wrong ]] || {
 		printf '%s\n' "$wrong" >&2
 		jq -c 'select(.type == "row" and (.map == "drops" or .map == "rest"))' "$BATS_TEST_TMPDIR/dump" >&2

@@ -1,12 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# What udp_traffic and packet_drop show (an array of rows), against what the sockets and the kernel say. Every
-# judgement is a stream of sentences: what was expected, what came. None: all is well.
+# What udp_traffic and packet_drop show (an array of rows), against what the sockets and the kernel say.
 
-def expect($what; $want; $got): select($want != $got) | "\($what): expected \($want), got \($got)";
-
-def between($what; $least; $most; $got):
-	select($got < $least or $got > $most) | "\($what): expected \($least)..\($most), got \($got)";
+include "judge";
 
 # The kernel's counters, as Udp6InDatagrams, UdpInDatagrams, from the text of snmp and snmp6.
 def counters($text):

@@ -108,7 +108,7 @@ upgrade_to() {
 	run -1 upgrade_to "$REFUSED"
 	[[ $output == *"the build loaded before stays"* ]]
 	as_it_was() { [[ $before == "$(shelf_traces)" ]]; }
-	until_true as_it_was
+	wait_for as_it_was
 }
 
 # What is loaded, and the object kept in /run is that of the programs attached.

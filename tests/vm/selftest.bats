@@ -9,6 +9,7 @@
 bats_require_minimum_version 1.5.0
 
 setup() {
+	load ../live/wait.bash
 	VM=$(cd "$BATS_TEST_DIRNAME" && pwd -P)
 	KERNEL=${KERNEL:-6.1}
 	export TMPDIR=$BATS_TEST_TMPDIR
@@ -17,17 +18,6 @@ setup() {
 # guest COMMAND...: run in a guest of $KERNEL.
 guest() {
 	"$VM/run" "$KERNEL" --timeout 300 -- "$@"
-}
-
-# until_true COMMAND...: wait for it, half a minute at most.
-until_true() {
-	local try
-	for try in {1..300}; do
-		! "$@" || return 0
-		sleep 0.1
-	done
-	echo "still not true after $try tries: $*"
-	return 1
 }
 
 @test "every kernel of the matrix boots into what the tests need" {
@@ -131,7 +121,7 @@ until_true() {
 	for signal in TERM HUP; do
 		TMPDIR=$BATS_TEST_TMPDIR/tmp "$VM/run" "$KERNEL" -- sh -c 'echo up; sleep 1000' >"$BATS_TEST_TMPDIR/out" 3>&- &
 		runner=$! status=0
-		until_true grep -qx up "$BATS_TEST_TMPDIR/out"
+		wait_for grep -qx up "$BATS_TEST_TMPDIR/out"
 		kill "-$signal" "$runner"
 		wait "$runner" || status=$?
 		((status == 128 + $(kill -l "$signal")))
@@ -144,10 +134,10 @@ until_true() {
 	local runner qemu
 	"$VM/run" "$KERNEL" -- sh -c 'echo up; sleep 1000' >"$BATS_TEST_TMPDIR/out" 3>&- &
 	runner=$!
-	until_true grep -qx up "$BATS_TEST_TMPDIR/out"
+	wait_for grep -qx up "$BATS_TEST_TMPDIR/out"
 	qemu=$(pgrep -P "$runner" timeout)
 	kill -KILL "$runner"
-	until_true test ! -e "/proc/$qemu"
+	wait_for test ! -e "/proc/$qemu"
 }
 
 @test "possible processors can outnumber the present ones" {
