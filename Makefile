@@ -28,18 +28,18 @@ endif
 HEADERS := $(wildcard headers/*.h)
 READER := $(B)/pinscope-reader
 
-PROBES := $(patsubst bpf/%.bpf.c,%,$(wildcard bpf/*.bpf.c))
+SHELF := $(patsubst bpf/%.bpf.c,%,$(wildcard bpf/*.bpf.c))
 FIXTURES := $(patsubst tests/fixture/%.bpf.c,%,$(wildcard tests/fixture/*.bpf.c))
 # N-variant for each variant of the source $(1), in the order of its header comment.
 variants = $(or $(shell awk '/^ \* variant /{print ++n "-" $$3}' $(1)),1-default)
 # The objects made of the sources in directory $(1) named $(2), below build/ as $(3).
 objects = $(foreach p,$(2),$(patsubst %,$(B)/$(3)/$(p)/%.bpf.o,$(call variants,$(1)/$(p).bpf.c)))
-OBJECTS := $(call objects,bpf,$(PROBES),bpf)
+OBJECTS := $(call objects,bpf,$(SHELF),bpf)
 FIXTURE_OBJECTS := $(call objects,tests/fixture,$(FIXTURES),fixture)
 
 # What an older source made: `load` would try it.
 STALE := $(filter-out $(OBJECTS),$(wildcard $(B)/bpf/*/*.bpf.o)) \
-	$(filter-out $(PROBES:%=$(B)/bpf/%),$(wildcard $(B)/bpf/*))
+	$(filter-out $(SHELF:%=$(B)/bpf/%),$(wildcard $(B)/bpf/*))
 
 .PHONY: all
 all: $(OBJECTS) $(READER) ## build the objects and the reader
@@ -84,7 +84,7 @@ deps: ## install the packages that building needs (Debian; uses sudo)
 
 .PHONY: load unload
 load: all ## load probes or groups: make load PROBES="io tcp_latency" (default: group default)
-	$(Q)scripts/pinscope load $(if $(filter command%,$(origin PROBES)),$(PROBES))
+	$(Q)scripts/pinscope load $(PROBES)
 unload: ## unload all probes
 	$(Q)scripts/pinscope unload all
 

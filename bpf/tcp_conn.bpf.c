@@ -43,6 +43,8 @@
 #include "conn.bpf.h"
 #include "config.bpf.h"
 #include "slots.bpf.h"
+#include "tcp_numbers.bpf.h"
+#include "tcp_files.bpf.h"
 #include "text.bpf.h"
 
 PROBE("net default", "TCP connections: owner, traffic, round trips, windows, how they ended");
@@ -87,18 +89,7 @@ enum reason {
 
 /* Members of a row and of the rest: not a struct in the row, so that each has its name there. */
 #define COUNTERS                                                                                   \
-	bytes_t bytes_sent;                                                                        \
-	bytes_t bytes_received;                                                                    \
-	count_t retrans; /* segments sent again */                                                 \
-	bytes_t bytes_retrans;                                                                     \
-	bytes_t bytes_acked;                                                                       \
-	count_t segs_out;                                                                          \
-	count_t segs_in;                                                                           \
-	count_t data_segs_out;                                                                     \
-	count_t data_segs_in;                                                                      \
-	count_t rcv_ooopack; /* segments received out of order */                                  \
-	count_t reord_seen;  /* the path was seen to reorder what was sent */                      \
-	count_t dsack_dups;  /* segments the other end got twice */                                \
+	TCP_COUNTERS                                                                               \
 	ZERO_WINDOW_PROBES
 
 struct counters {
@@ -242,68 +233,25 @@ static __noinline int rest_add(u32 role, const struct counters *counters)
 
 /* ---- what the socket says ---- */
 
-/* To the kernel a FIN is a byte received. */
-static __always_inline u32 fin_received(struct tcp_sock *tcp, bool probe)
-{
-	return LOAD(probe, tcp, inet_conn.icsk_inet.sk.__sk_common.skc_flags) >> SOCK_DONE & 1;
-}
-
-static __always_inline void counters_load(struct counters *to, struct tcp_sock *tcp, bool probe)
-{
-	to->bytes_sent = LOAD(probe, tcp, bytes_sent);
-	to->bytes_received = LOAD(probe, tcp, bytes_received) - fin_received(tcp, probe);
-	to->retrans = LOAD(probe, tcp, total_retrans);
-	to->bytes_retrans = LOAD(probe, tcp, bytes_retrans);
-	to->bytes_acked = LOAD(probe, tcp, bytes_acked);
-	to->segs_out = LOAD(probe, tcp, segs_out);
-	to->segs_in = LOAD(probe, tcp, segs_in);
-	to->data_segs_out = LOAD(probe, tcp, data_segs_out);
-	to->data_segs_in = LOAD(probe, tcp, data_segs_in);
-	to->rcv_ooopack = LOAD(probe, tcp, rcv_ooopack);
-	to->reord_seen = LOAD(probe, tcp, reord_seen);
-	to->dsack_dups = LOAD(probe, tcp, dsack_dups);
-}
-
-static __always_inline u64 from_us(u32 us)
-{
-	return us == ~0U ? 0 : us * 1000ULL;
-}
-
-/* As tcp_info has it. */
-static __always_inline u64 delivery_rate(struct tcp_sock *tcp, bool probe)
-{
-	u64 interval = LOAD(probe, tcp, rate_interval_us);
-
-	if (!interval)
-		return 0;
-	return (u64)LOAD(probe, tcp, rate_delivered) * LOAD(probe, tcp, mss_cache) * 1000000 /
-	       interval;
-}
-
-static __always_inline u32 above(u32 end, u32 begin)
-{
-	return (s32)(end - begin) > 0 ? end - begin : 0;
-}
-
 static __always_inline void queues_load(struct row *to, struct tcp_sock *tcp, bool probe)
 {
 	u32 written = LOAD(probe, tcp, write_seq);
-	u32 fin = fin_received(tcp, probe);
+	u32 fin = tcp_fin_received(tcp, probe);
 
-	to->recv_q = above(LOAD(probe, tcp, rcv_nxt) - fin, LOAD(probe, tcp, copied_seq));
-	to->send_q = above(written, LOAD(probe, tcp, snd_una));
-	to->notsent = above(written, LOAD(probe, tcp, snd_nxt));
+	to->recv_q = tcp_above(LOAD(probe, tcp, rcv_nxt) - fin, LOAD(probe, tcp, copied_seq));
+	to->send_q = tcp_above(written, LOAD(probe, tcp, snd_una));
+	to->notsent = tcp_above(written, LOAD(probe, tcp, snd_nxt));
 }
 
 static __always_inline void gauges_load(struct row *to, struct tcp_sock *tcp, bool probe)
 {
 	const struct tcp_congestion_ops *ops = LOAD(probe, tcp, inet_conn.icsk_ca_ops);
 
-	to->rtt = from_us(LOAD(probe, tcp, srtt_us)) >> 3;
-	to->min_rtt = from_us(LOAD(probe, tcp, rtt_min.s[0].v));
-	to->rttvar = from_us(LOAD(probe, tcp, mdev_us)) >> 2;
-	to->rcv_rtt = from_us(LOAD(probe, tcp, rcv_rtt_est.rtt_us)) >> 3;
-	to->delivery_rate = delivery_rate(tcp, probe);
+	to->rtt = tcp_us(LOAD(probe, tcp, srtt_us)) >> 3;
+	to->min_rtt = tcp_us(LOAD(probe, tcp, rtt_min.s[0].v));
+	to->rttvar = tcp_us(LOAD(probe, tcp, mdev_us)) >> 2;
+	to->rcv_rtt = tcp_us(LOAD(probe, tcp, rcv_rtt_est.rtt_us)) >> 3;
+	to->delivery_rate = tcp_delivery_rate(tcp, probe);
 	to->cwnd = LOAD(probe, tcp, snd_cwnd);
 	to->ssthresh = LOAD(probe, tcp, snd_ssthresh);
 	to->unacked = LOAD(probe, tcp, packets_out);
@@ -327,7 +275,7 @@ static __always_inline void row_load(struct row *to, struct tcp_sock *tcp, bool 
 {
 	if (!to->conn.lport)
 		to->conn.lport = bpf_ntohs(LOAD(probe, tcp, inet_conn.icsk_inet.inet_sport));
-	counters_load(row_counters(to), tcp, probe);
+	tcp_counters_load((void *)row_counters(to), tcp, probe);
 	gauges_load(to, tcp, probe);
 	queues_load(to, tcp, probe);
 	to->lifetime = bpf_ktime_get_ns() - to->first_seen_ns;
@@ -422,7 +370,7 @@ static __noinline int arrived(struct tcp_sock *tcp)
 	row = row_new(tcp, &conn, ROLE_SERVER);
 	if (!row)
 		return 0;
-	row->handshake = from_us(tcp->srtt_us) >> 3;
+	row->handshake = tcp_us(tcp->srtt_us) >> 3;
 	row->slot.owner = (u64)tcp;
 	return 0;
 }
@@ -461,7 +409,7 @@ static __noinline int closed_without_row(struct tcp_sock *tcp, u32 reason)
 	ends_load(&conn, tcp, false);
 	if (!counts(&conn))
 		return 0;
-	counters_load(&counters, tcp, false);
+	tcp_counters_load((void *)&counters, tcp, false);
 	rest_add(role, &counters);
 	totals_add(role, reason);
 	return 0;
@@ -595,40 +543,11 @@ int BPF_PROG(tcp_window_probe, struct sock *sk)
 
 /* ---- readings ---- */
 
-/* The socket behind an open file, or NULL. Only the verifier does not know what it is. */
-static __always_inline struct tcp_sock *file_tcp(struct file *file)
-{
-	struct socket *socket = file->private_data;
-	struct sock *sk;
-	u16 family;
-
-	if (file->f_inode->i_sb->s_magic != SOCKFS_MAGIC)
-		return NULL;
-	if (BPF_CORE_READ(socket, type) != SOCK_STREAM)
-		return NULL;
-	sk = BPF_CORE_READ(socket, sk);
-	family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	if ((family != AF_INET && family != AF_INET6) ||
-	    BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
-		return NULL;
-	return 1 << (BPF_CORE_READ(sk, __sk_common.skc_state) & 15) & CONNECTED
-		       ? (struct tcp_sock *)sk
-		       : NULL;
-}
-
 static __always_inline void row_owner_found(struct row *row, struct task_struct *task)
 {
 	row->cgroup = task->cgroups->dfl_cgrp->kn->id;
 	BPF_CORE_READ_INTO(&row->comm, task, comm);
 	row->pid = task->tgid;
-}
-
-static __always_inline bool filter_owner(const struct filter *filter, struct task_struct *task)
-{
-	if (filter->active & FILTER_PID && filter->pid != (tgid_t)task->tgid)
-		return false;
-	return !(filter->active & FILTER_CGROUP) ||
-	       filter->cgroup == task->cgroups->dfl_cgrp->kn->id;
 }
 
 static __noinline int conns_found(struct tcp_sock *tcp, struct task_struct *task)
@@ -637,7 +556,7 @@ static __noinline int conns_found(struct tcp_sock *tcp, struct task_struct *task
 	struct row *row;
 
 	ends_load(&conn, tcp, true);
-	if (!filter_conn(&config.filter, &conn) || !filter_owner(&config.filter, task))
+	if (!filter_conn(&config.filter, &conn) || !filter_opener(&config.filter, task))
 		return 0;
 	row = slot_find(&conns, (u64)tcp); /* by now another scan may have made it */
 	if (!row)
@@ -661,7 +580,7 @@ int conns_scan(struct bpf_iter__task_file *ctx)
 
 	if (!task || !file)
 		return 0;
-	tcp = file_tcp(file);
+	tcp = file_tcp(file, CONNECTED);
 	if (!tcp)
 		return 0;
 	key = (u64)tcp;

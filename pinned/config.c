@@ -116,7 +116,7 @@ int cmd_set(int argc, char **argv)
 
 	parse_options("set", &argc, &argv);
 	if (argc < 2)
-		misused("set");
+		misused("set", "a probe and at least one KEY=VALUE");
 	open_configured(&probe, argv[0]);
 	for (int i = 1; i < argc; i++)
 		apply(&probe, argv[i]);
@@ -179,7 +179,7 @@ int cmd_get(int argc, char **argv)
 	struct out o;
 
 	if (!argc)
-		misused("get");
+		misused("get", "a probe");
 	open_configured(&probe, argv[0]);
 	for (int i = 1; i < argc; i++)
 		find_key(&probe, argv[i]);

@@ -284,7 +284,7 @@ int cmd_diff(int argc, char **argv)
 	struct diff d;
 
 	if (argc != 2)
-		misused("diff");
+		misused("diff", "two snapshots");
 	snapshot_read(&d.before, argv[0]);
 	snapshot_read(&d.after, argv[1]);
 	diff_source(&source, &d);

@@ -40,7 +40,7 @@ static const struct verb *find_verb(const char *name)
 
 static void verb_usage(FILE *to, const struct verb *verb)
 {
-	fprintf(to, "usage: pinscope-reader %s%s%s\n%s\n", verb->name,
+	fprintf(to, "usage: pinscope %s%s%s\n%s\n", verb->name,
 		*verb->options ? " [OPTION]..." : "", verb->operands, verb->help);
 	for (size_t i = 0; i < N_OPTIONS; i++) {
 		const struct described_option *d = &described[i];
@@ -53,13 +53,20 @@ static void verb_usage(FILE *to, const struct verb *verb)
 	}
 }
 
-void misused(const char *verb)
+static void __attribute__((noreturn)) die_with_usage(const char *verb)
 {
 	verb_usage(stderr, find_verb(verb));
 	exit(EXIT_USAGE);
 }
 
-static void take_option(struct options *o, const char *verb, int letter)
+void misused(const char *verb, const char *operands)
+{
+	complain(EXIT_USAGE, "%s takes %s", verb, operands);
+	die_with_usage(verb);
+}
+
+/* word: the last that was looked at. */
+static void take_option(struct options *o, const char *verb, int letter, const char *word)
 {
 	const char *why;
 
@@ -93,8 +100,12 @@ static void take_option(struct options *o, const char *verb, int letter)
 	case 'h':
 		verb_usage(stdout, find_verb(verb));
 		exit(EXIT_DONE);
+	case ':':
+		complain(EXIT_USAGE, "%s of %s takes a value", word, verb);
+		die_with_usage(verb);
 	default:
-		misused(verb);
+		complain(EXIT_USAGE, "%s has no option %s", verb, word);
+		die_with_usage(verb);
 	}
 }
 
@@ -111,8 +122,8 @@ struct options parse_options(const char *verb, int *argc, char ***argv)
 			known[count++] = described[i].option;
 	/* getopt starts behind argv[0], which is the verb here. */
 	optind = 1;
-	while ((letter = getopt_long(*argc + 1, *argv - 1, "", known, NULL)) != -1)
-		take_option(&options, verb, letter);
+	while ((letter = getopt_long(*argc + 1, *argv - 1, ":", known, NULL)) != -1)
+		take_option(&options, verb, letter, (*argv - 1)[optind - 1]);
 	*argv += optind - 1;
 	*argc -= optind - 1;
 	return options;

@@ -18,5 +18,5 @@ struct options {
 
 /* Leaves the operands in argc and argv. --help prints the verb's and exits. */
 struct options parse_options(const char *verb, int *argc, char ***argv);
-/* Wrong operands: the verb's usage on stderr, exit. */
-void misused(const char *verb) __attribute__((noreturn));
+/* Wrong operands: what the verb takes and its usage on stderr, exit. */
+void misused(const char *verb, const char *operands) __attribute__((noreturn));

@@ -93,7 +93,7 @@ int cmd_tail(int argc, char **argv)
 
 	parse_options("tail", &argc, &argv);
 	if (argc != 1)
-		misused("tail");
+		misused("tail", "one probe");
 	if (!pinned_open(&probe, argv[0], true))
 		return complaints();
 	if (!probe.pinned->ring_path)

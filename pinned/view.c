@@ -168,7 +168,7 @@ int cmd_show(int argc, char **argv)
 	struct source source;
 
 	if (!argc)
-		misused("show");
+		misused("show", "at least one probe");
 	pinned_source(&source, argv, argc);
 	view(&source, &opt.query, &text_printer);
 	return complaints();

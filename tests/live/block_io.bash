@@ -11,6 +11,9 @@ ROOT=${ROOT:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)}
 # shellcheck source=tests/live/disk.bash
 . "$ROOT/tests/live/disk.bash"
 
+# shellcheck disable=SC2034 # for the tests
+TRACER=/sys/kernel/tracing/instances/pinscope-block_io
+
 # loop_up FILE: a disk made of that file, in LOOP, its name without /dev/ in DISK.
 loop_up() {
 	modprobe -q loop 2>/dev/null || true

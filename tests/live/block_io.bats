@@ -36,6 +36,7 @@ setup() {
 
 teardown() {
 	"$READER" set block_io paused=off
+	[[ ! -d $TRACER ]] || rmdir "$TRACER"
 }
 
 # All kinds of requests, one of which is completed twice: data that a flush must follow.
@@ -134,6 +135,24 @@ split_is_right() {
 	wait_for both_have_two
 	kill "$reading"
 	wait "$reading" || true
+	null_down
+}
+
+# requeued: as the kernel's tracer saw it.
+requeued() {
+	grep -c ' block_rq_requeue: ' "$TRACER/trace"
+}
+
+# bats test_tags=once
+@test "requests that the disk cannot take yet go back to the queue as often as the kernel traces" {
+	null_up mbps=1
+	mkdir "$TRACER"
+	echo 1 >"$TRACER/events/block/block_rq_requeue/enable"
+	look before
+	reader "$DISK" count=300
+	look after
+	REQUEUED=$(requeued) judge '[$after, $before | [row("disks"; $disk; null)][0] // {requeues: 0} | .requeues]
+		| expect("requeued"; $ENV.REQUEUED | tonumber; .[0] - .[1])'
 	null_down
 }
 

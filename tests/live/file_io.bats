@@ -57,7 +57,7 @@ setup() {
 			expect("writes"; $s.syscw - $s0.syscw - 2; $p.writes - $p0.writes),
 			expect("bytes read"; $s.rchar + $s.own - $s0.rchar - $s0.own; $p.bytes_read - $p0.bytes_read),
 			expect("bytes written"; $s.wchar + ($said | length) - $s0.wchar - ($said0 | length) - 2; $p.bytes_written - $p0.bytes_written),
-			expect("syncs"; [2, 4]; [$p.fsyncs, $p.fdatasyncs]),
+			expect("syncs"; [2, 4]; [$p.fsyncs, $p.fdatasyncs]), between("time of syncs"; 1; $s.sync_ns; $p.sync_time_ns),
 			expect("opens that fail, reads that fail"; 4; $p.errors - $p0.errors),
 			expect("name, state"; ["files", "exited"]; [$p.labels.comm, $p.labels.state]),
 			between("time of reads"; 200000000; $s.read_ns * 2; $p.read_time_ns)'

@@ -31,9 +31,8 @@ teardown() {
 	play 4 20
 	as_known "$PID" "${KNOWN[0]}"
 	as_known "$PID" "${KNOWN[1]}"
-	dump | jq -es --arg pid "$PID" --arg address "${KNOWN[0]%% *}" '[.[]
-		| select((.labels.pid | tostring) == $pid and .labels.address == $address)]
-		| map(.labels.comm) == ["futex"]'
+	rows | jq -es --arg address "${KNOWN[0]%% *}" --argjson cgroup "$(stat -c %i /sys/fs/cgroup)" '
+		map(select(.labels.address == $address).labels | [.comm, .cgroup]) == [["futex", $cgroup]]'
 }
 
 @test "another process with the same address has a row of its own" {

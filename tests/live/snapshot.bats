@@ -81,6 +81,12 @@ assert_files() {
 	[[ ${#stderr_lines[@]} == 1 && $stderr == *"No space left on device"* ]]
 }
 
+@test "a directory that is not there is one sentence" {
+	run -1 --separate-stderr "$PINSCOPE" snapshot nowhere/file
+	# shellcheck disable=SC2154
+	[[ ${#stderr_lines[@]} == 1 && $stderr == *"there is no directory nowhere" ]]
+}
+
 @test "a snapshot that is terminated leaves nothing" {
 	mkdir dir libexec
 	cp -r "$REPO/scripts" libexec/pinscope

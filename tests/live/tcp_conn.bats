@@ -111,10 +111,17 @@ same_as_ss() {
 	ask_again client # acknowledges the last
 	wait_for same_as_ss a
 	wait_for same_as_ss b
+	wait_for same_windows
 	assert_eq "retransmissions of a" $(($(retransmitted a) - before_a)) "$(of_port "${PORT[server]}" client | sum retrans)"
 	assert_eq "retransmissions of b" $(($(retransmitted b) - before_b)) "$(of_port "${PORT[server]}" server | sum retrans)"
 	ask_no_more client
 	served server
+}
+
+# same_windows: what one end may receive is what the other may send.
+same_windows() {
+	{ of_port "${PORT[server]}" client && of_port "${PORT[server]}" server; } |
+		jq -es 'length == 2 and .[0].rcv_wnd_bytes == .[1].snd_wnd_bytes and .[1].rcv_wnd_bytes == .[0].snd_wnd_bytes' >/dev/null
 }
 
 # One more round, until there were some at both ends.
@@ -161,9 +168,11 @@ same_probes() {
 	all_closed
 	for name in client server; do
 		row=$(of_port "${PORT[server]}" "$name")
-		for column in handshake_ns rtt_ns min_rtt_ns; do
+		for column in rtt_ns min_rtt_ns; do
 			assert_between "$column ($name)" 10000000 "$(got "$name" .elapsed_ns)" "$(jq ".$column" <<<"$row")" "$row"
 		done
+		# The requests behind it take 30 ms.
+		assert_between "handshake ($name)" 10000000 $(($(got client .elapsed_ns) - 30000000)) "$(jq .handshake_ns <<<"$row")" "$row"
 		assert_between "lifetime ($name)" 30000000 $(((${EPOCHREALTIME/[.,]/} - begin) * 1000)) "$(jq .lifetime_ns <<<"$row")" "$row"
 	done
 }
@@ -272,6 +281,18 @@ runs() {
 	diff <(awk '$5 == "closed" { print $1, $4, $5, $6, $7, $8, $9, $10, $11, $15 }' "$(pin_root)/tcp_conn/conns" | sort) \
 		<(conns --filter state=closed | jq -r '"\(.netns) \(.role) \(.state) \(.reason) \(.pid) \(if .comm == "" then "-" else .comm end) \(.bytes_sent) \(.bytes_received) \(.retrans) \(.send_q_bytes)"' | sort)
 	grep -E "^[0-9]+ \[fd77:[0:]*1\]:$(got client .local_port) \[fd77:[0:]*2\]:${PORT[server]} client closed local_fin " "$(pin_root)/tcp_conn/conns"
+}
+
+# bats test_tags=once
+@test "a window clamp is what the socket says that it is" {
+	serve server b "$ADDR2"
+	# shellcheck disable=SC2016 # Perl's
+	background clamped a perl -MSocket -e '$| = 1; socket(S, PF_INET, SOCK_STREAM, 0);
+		connect(S, pack_sockaddr_in($ARGV[1], inet_aton($ARGV[0]))) && setsockopt(S, 6, 10, pack("i", 20000)) or die;
+		print unpack("i", getsockopt(S, 6, 10)), "\n"; sleep 1000' "$ADDR2" "${PORT[server]}"
+	wait_for test -s "$(result clamped)"
+	assert_eq "clamp" "$(<"$(result clamped)")" "$(of_port "${PORT[server]}" client | jq .window_clamp_bytes)"
+	assert_between "clamp" 1 20000 "$(<"$(result clamped)")"
 }
 
 # bats test_tags=once

@@ -97,10 +97,11 @@ broken() {
 		[ "$status" -eq 0 ]
 		[ -n "$output" ] && [ -z "$stderr" ]
 	done
-	for wrong in '' nosuch 'diff' 'diff a' 'get' 'set x' 'show' 'dump --nosuch' 'show --prom x'; do
+	for wrong in '' nosuch 'diff' 'diff a' 'get' 'set x' 'show' 'dump --nosuch' 'dump --top' 'show --prom x'; do
 		run --separate-stderr "$reader" $wrong
 		[ "$status" -eq 2 ]
-		[ -z "$output" ] && [ -n "$stderr" ]
+		[ -z "$output" ]
+		[[ $stderr == *"usage: "* && (-z $wrong || $stderr == "pinscope: "*) ]]
 	done
 	run "$reader" --help
 	says 0 'exit status'

@@ -36,6 +36,11 @@ setup() {
 	done
 }
 
+@test "make load takes probes and groups, and builds the whole shelf" {
+	run -0 make --no-print-directory -C "$REPO" -n -W bpf/oom.bpf.c load PROBES="tcp_conn io"
+	[[ ${lines[-1]} == "scripts/pinscope load tcp_conn io" && $output == *" -c bpf/oom.bpf.c "* ]]
+}
+
 @test "a link to pinscope finds what belongs to it" {
 	ln -s "$PINSCOPE" "$BATS_TEST_TMPDIR/link"
 	run -0 "$BATS_TEST_TMPDIR/link" help
