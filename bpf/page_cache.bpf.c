@@ -58,6 +58,7 @@
 	count_t too_long      /* reads of more than 128 MiB: the rest of them is not counted */
 
 #include "procs.bpf.h"
+#include "rows.bpf.h"
 
 PROBE("mem io", "page cache: pages of files found in memory, brought in and dirtied");
 
@@ -110,12 +111,8 @@ struct {
 static __noinline struct stats *stats_of_cgroup(void)
 {
 	struct cgroup_key key = {bpf_get_current_cgroup_id()};
-	struct stats none = {}, *stats = bpf_map_lookup_elem(&cgroups, &key);
+	struct stats none = {}, *stats = row_or_new(&cgroups, &key, &none);
 
-	if (stats)
-		return stats;
-	bpf_map_update_elem(&cgroups, &key, &none, BPF_NOEXIST);
-	stats = bpf_map_lookup_elem(&cgroups, &key);
 	if (!stats)
 		LOSE(cgroups_full);
 	return stats;

@@ -37,6 +37,7 @@
 #include "conn.bpf.h"
 #include "config.bpf.h"
 #include "text.bpf.h"
+#include "rows.bpf.h"
 
 PROBE("net default", "TCP retransmissions by cause and remote, and how late they come");
 
@@ -186,11 +187,7 @@ static __noinline struct counts *remote_counts(struct sock *sk)
 	conn_read(&conn, sk);
 	key.netns = conn.netns;
 	key.remote = conn.remote;
-	counts = bpf_map_lookup_elem(&remotes, &key);
-	if (counts)
-		return counts;
-	bpf_map_update_elem(&remotes, &key, &none, BPF_NOEXIST);
-	counts = bpf_map_lookup_elem(&remotes, &key);
+	counts = row_or_new(&remotes, &key, &none);
 	return counts ?: rest_counts();
 }
 

@@ -26,6 +26,7 @@
 #include "loss.bpf.h"
 #include "conn.bpf.h"
 #include "config.bpf.h"
+#include "rows.bpf.h"
 
 PROBE("net default", "TCP round trip times, by remote prefix or port if asked for");
 
@@ -142,11 +143,7 @@ static __noinline int split(struct sock *sk, u32 slot, u64 ns)
 	struct part_stats *stats;
 
 	part_of(&part, sk, config.wanted.active);
-	stats = bpf_map_lookup_elem(&parts, &part);
-	if (!stats) {
-		bpf_map_update_elem(&parts, &part, &none, BPF_NOEXIST);
-		stats = bpf_map_lookup_elem(&parts, &part) ?: rest_stats();
-	}
+	stats = row_or_new(&parts, &part, &none) ?: rest_stats();
 	if (stats)
 		minihist_add_shared(&stats->rtt, slot, ns);
 	return 0;

@@ -33,6 +33,7 @@
 #include "conn.bpf.h"
 #include "config.bpf.h"
 #include "text.bpf.h"
+#include "rows.bpf.h"
 
 PROBE("net default", "TCP zero windows, probes of them, and windows clamped to low values");
 
@@ -117,11 +118,7 @@ static __noinline struct stats *conn_stats(const struct conn *conn)
 	struct stats none = {}, *stats;
 	struct conn key = *conn;
 
-	stats = bpf_map_lookup_elem(&conns, &key);
-	if (stats)
-		return stats;
-	bpf_map_update_elem(&conns, &key, &none, BPF_NOEXIST);
-	stats = bpf_map_lookup_elem(&conns, &key);
+	stats = row_or_new(&conns, &key, &none);
 	return stats ?: rest_stats();
 }
 

@@ -152,7 +152,7 @@ requeued() {
 	reader "$DISK" count=300
 	look after
 	REQUEUED=$(requeued) judge '[$after, $before | [row("disks"; $disk; null)][0] // {requeues: 0} | .requeues]
-		| expect("requeued"; $ENV.REQUEUED | tonumber; .[0] - .[1])'
+		| expect("requeued"; $ENV.REQUEUED | tonumber; .[0] - .[1]), between("of 300"; 1; 10000; .[0] - .[1])'
 	null_down
 }
 

@@ -58,7 +58,9 @@ teardown() {
 		total("pages"; "bytes") / 4096, sum(rows("orders") | .allocs * pow(2; .order)), sum(rows("procs", "rest").pages),
 		total("slab"; "allocs"), sum(rows("sites").allocs), sum(rows("procs", "rest").slab_allocs),
 		total("slab"; "frees"), sum(rows("sites").frees), sum(rows("procs", "rest").slab_frees),
-		total("slab"; "bytes"), sum(rows("sites").bytes), sum(rows("procs", "rest").slab_bytes)' work 'for (1..20) {
+		total("slab"; "bytes"), sum(rows("sites").bytes), sum(rows("procs", "rest").slab_bytes),
+		total("pages"; "frees"), sum(rows("orders").frees),
+		sum(rows("orders") | .frees * pow(2; .order)), sum(rows("procs", "rest").pages_freed)' work 'for (1..20) {
 		$p = syscall 9, 0, 256 * 4096, 3, 0x8022, -1, 0;
 		syscall(11, $p, 256 * 4096) == 0 or die; pipe R, W; open F, "<", "/proc/self/stat"; $_ = <F> }'
 	assert_between "allocated" 5120 5220 "${GROWN[0]}"
@@ -67,6 +69,8 @@ teardown() {
 	agree "allocations" "${GROWN[@]:5:3}"
 	agree "frees" "${GROWN[@]:8:3}"
 	agree "bytes" "${GROWN[@]:11:3}"
+	assert_eq "frees of pages, in all and by order" "${GROWN[14]}" "${GROWN[15]}"
+	assert_eq "pages freed, by order and by process" "${GROWN[16]}" "${GROWN[17]}"
 	assert_between "allocations" 100 10000 "${GROWN[5]}"
 }
 

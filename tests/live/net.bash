@@ -109,11 +109,13 @@ net_down() {
 # net_shape NAMESPACE QDISC...: what leaves there goes through e.g. `netem delay 5ms`, `tbf rate ..`.
 # Skips the test where the kernel lacks it.
 net_shape() {
-	local name=$1
+	local name=$1 said
 	shift
 	net_module "sch_$1"
-	tc -n "$NET_ID-$name" qdisc replace dev ve0 root "$@" 2>/dev/null ||
-		skip "no $1 in this kernel"
+	said=$(tc -n "$NET_ID-$name" qdisc replace dev ve0 root "$@" 2>&1) && return
+	[[ $said != *"qdisc kind is unknown"* ]] || skip "no $1 in this kernel"
+	echo "$said" >&2
+	return 1
 }
 
 # net_sysctl NAMESPACE NAME=VALUE

@@ -101,14 +101,17 @@ assert_files() {
 
 # bats test_tags=slow
 @test "readers of a file that is replaced always find a whole one" {
-	local i
+	local i looks=0
 	"$PINSCOPE" snapshot file
 	for ((i = 0; i < 20; i++)); do
 		"$PINSCOPE" snapshot file
 	done &
 	while kill -0 $! 2>/dev/null; do
 		is_whole file
+		((looks += 1))
 	done
+	wait $!
+	((looks >= 20))
 }
 
 @test "nothing loaded is one sentence and exit status 3" {
@@ -120,7 +123,7 @@ assert_files() {
 
 # bats test_tags=slow
 @test "an upgrade is never seen half way" {
-	local i other=$BATS_TEST_TMPDIR/other
+	local i looks=0 other=$BATS_TEST_TMPDIR/other
 	shelf_variation "$other" 1-newer
 	for ((i = 0; i < 3; i++)); do
 		PINSCOPE_OBJECTS=$other "$PINSCOPE" load load_exec
@@ -129,5 +132,8 @@ assert_files() {
 	while kill -0 $! 2>/dev/null; do
 		"$PINSCOPE" snapshot file
 		is_whole file
+		((looks += 1))
 	done
+	wait $!
+	((looks >= 6))
 }

@@ -71,10 +71,10 @@ judge_moved() {
 		[inputs] as $rows
 		| ($clients[] | {role: "client", port: .peer_port, ends: [.local, .peer]} + .),
 			($servers[] | {role: "server", port: .local_port, ends: [.local, .peer]} + .)
-		| . as $end | [$rows[] | select(.role == $end.role and (if .role == "client" then .rport else .lport end) == $end.port)]
-		| [[.[] | .local, .remote] | unique, length, (map(.bytes_sent - .bytes_retrans) | add), (map(.bytes_received) | add)]
-		| select(. != [($end.ends | map(ltrimstr("::ffff:")) | unique), $end.conns, $end.sent_bytes, $end.received_bytes])
-		| {$end, rows: .}'
+		| . as $moved | [$rows[] | select(.role == $moved.role and (if .role == "client" then .rport else .lport end) == $moved.port)]
+		| [([.[] | .local, .remote] | unique), length, (map(.bytes_sent - .bytes_retrans) | add), (map(.bytes_received) | add)]
+		| select(. != [($moved.ends | map(ltrimstr("::ffff:")) | unique), $moved.conns, $moved.sent_bytes, $moved.received_bytes])
+		| {$moved, rows: .}'
 }
 
 @test "bytes are what the applications moved, over IPv4, IPv6 and IPv4 through IPv6 sockets" {
