@@ -4,9 +4,9 @@
  *
  * A stage begins where the one before it ends; those a packet skips are left out:
  *
- *   irq        interrupt handler, until it raises the softirq       irq_handler_entry, _exit
- *   softirq    until the softirq runs                               softirq_raise
- *   driver     until the packet comes to GRO, behind its batch      softirq_entry, _exit
+ *   irq        interrupt handler, until it has its NAPI scheduled   irq_handler_entry, _exit
+ *   softirq    until the softirq polls that NAPI                    __napi_schedule, .._irqoff
+ *   driver     until the packet comes to GRO, behind its batch      softirq_entry, napi_poll
  *   gro        until the link layer: held by GRO, and RPS           napi_gro_receive_entry
  *   backlog    instead of these: lo, veth, tunnels, and RPS         netif_rx
  *   link       taps, tc, bridge, until IP                           netif_receive_skb
@@ -19,16 +19,17 @@
  * A packet is what the stack handles as one: after GRO. All up to `ip` are counted when it is
  * delivered locally, for the interface it was delivered from: what is forwarded or dropped on
  * the way is not counted, and a packet that comes in again (bridge, tunnel, the other end of a
- * veth) begins again on that interface. irq, softirq and driver are those of the softirq run
- * that polled the packet, if an interrupt raised it. (On 6.12 one that hits such a run raises
- * none: that run goes on to poll its packets.)
+ * veth) begins again on that interface. irq, softirq and driver are those of the interrupt
+ * that had the packet's NAPI polled; polled without one (the rest of a budget, busy polling, a
+ * thread), a packet begins at gro. softirq is also the time that the softirq polls others first, be it
+ * raised for this one or (since 6.5) found running.
  *
  * TCP: data merged into the segment before it in the queue has no socket stage and no total;
  * a segment's is that of the first read of it, be it a look (MSG_PEEK).
  *
  * Cannot see: the socket stage of what was queued out of order, spliced, or read by the kernel
  * itself; drivers that use neither GRO nor netif_rx begin at link; a VLAN's packets count for
- * the device under it; an interface with the number of one that is gone is under its name. While
+ * the device under it; a new name of an interface that has been seen. Rows of what is gone stay. While
  * sampling, a packet that was not chosen and whose place was taken counts as overwritten, too; so
  * does TCP data that was never read and whose place is taken.
  *
