@@ -75,7 +75,7 @@ static __always_inline struct series *series_again(const struct net_device *dev,
 		struct series *at = bpf_map_lookup_elem(&series, &place);
 
 		if (at && at->slot.owner == series_gone(owner) &&
-		    !__builtin_memcmp(at->interface, name, sizeof(name))) {
+		    ((u64 *)at->interface)[0] == name[0] && ((u64 *)at->interface)[1] == name[1]) {
 			at->slot.owner = owner;
 			return at;
 		}

@@ -137,7 +137,7 @@ mean() {
 # total KIND [NAME]: what was added on all processors of what `dumps` has between the two, in ns.
 total() {
 	awk -v kind="$1" -v name="${2-}" '$2 == kind && (name == "" || $4 == name) { sum += $1 == "after" ? $6 : -$6 }
-		END { printf "%d\n", sum }' dumps
+		END { printf "%.0f\n", sum }' dumps
 }
 
 # hold: from now on until `let_go`, as tests/fixture/hold.bpf.c says.
