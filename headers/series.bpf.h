@@ -52,8 +52,9 @@ int BPF_PROG(device_gone, struct net_device *dev)
 {
 	u32 netns = dev->nd_net.net->ns.inum, ifindex = dev->ifindex;
 
-	for (u32 i = 0; i < SERIES_MOST; i++) {
-		struct series *at = bpf_map_lookup_elem(&series, &i);
+	for (int i = 0; i < SERIES_MOST; i++) {
+		u32 place = i; /* not `i`: the verifier forgets what is in memory */
+		struct series *at = bpf_map_lookup_elem(&series, &place);
 
 		if (!at)
 			break;
