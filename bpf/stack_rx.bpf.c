@@ -33,12 +33,12 @@
  * sampling, a packet that was not chosen and whose place was taken counts as overwritten, too; so
  * does TCP data that was never read and whose place is taken.
  *
- * Costs 2,140 instructions a packet with all its stages on the loopback, 1,310 with sample=100,
- * 930 paused (6.1, a small request and its answer over TCP are two packets; docs/cost.md), of UDP
- * 2,090, 1,270 and 910; four kprobes of bpftrace (tests/bench/stages.bt) take 4,210 and 5,620.
- * Aims missed: 600, and 60 for a packet that is not sampled. The nine hooks on that way alone are 814
- * when empty; six records take some 640, six clocks 290, six finds of the packet 180, the programs
- * at the softirq 110. 1.3 MiB of kernel memory for each possible CPU, and 1.8 MiB.
+ * Costs 1,850 instructions a packet with all its stages on the loopback, 1,010 with sample=100,
+ * 830 paused (6.1, a small request and its answer over TCP are two packets; docs/cost.md); four
+ * kprobes of bpftrace (tests/bench/stages.bt) take 4,210. Aims missed: 600, and 60 for a packet that is
+ * not sampled, for the eight hooks on that way alone are 749 when empty. Six clocks take 290; six
+ * records, finding the interface's rows and the rest some 730. 1.3 MiB of kernel memory for each
+ * possible CPU, and 1.9 MiB.
  */
 
 #define LOSSES                                                                                     \

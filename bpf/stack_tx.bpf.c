@@ -24,11 +24,11 @@
  * write of a connection is timed at once, the next when its bytes are sent: where several wait,
  * packets of the others begin at tcp.
  *
- * Costs 2,150 instructions a packet through an interface with a queue, completion included; 1,160
- * with sample=100, 700 paused, of which the six empty hooks are 564 (6.1, client_request of
- * tests/bench/cost); a datagram on the loopback 1,400, 840 and 520. The aims, some hundreds and 60 where
- * not sampled, are missed: the hooks alone cost more. Six records take some 640, six clocks 290.
- * 1.7 MiB of memory a processor, and 2.1 MiB.
+ * Costs 1,920 instructions a packet through an interface with a queue, completion included; 1,010
+ * with sample=100, 670 paused, of which the six empty hooks are 564 (6.1, client_request of
+ * tests/bench/cost); on the loopback 1,580, 900 and 580. The aims, some hundreds and 60 where not
+ * sampled, are missed: the hooks alone cost more. Six clocks take 290, six records and the rest some 960.
+ * 1.7 MiB of memory a processor, and 2.3 MiB.
  *
  * Cannot see: segments that the stack itself cuts (an interface without TSO, tbf), netem's copies
  * and fragments but the first: to the kernel they are new packets, so they are untimed or other. A

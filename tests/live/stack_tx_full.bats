@@ -56,8 +56,9 @@ flood() {
 	probe_load stack_tx --map-entries series=2
 	flood
 	judge '.losses as $losses | .series
-		| expect("packets of both interfaces"; $of_a.packets + $of_b.packets; count("total")),
+		# Of so many that wait in a queue, now and then two have one place.
+		| expect("packets of both interfaces, timed or lost"; $of_a.packets + $of_b.packets; count("total") + $losses.untimed),
 		expect("in the rest"; $losses.table_full; rest | count("total")), least("in the rest"; 1; $losses.table_full),
 		expect("series"; 2; map(select(.labels.interface != "rest")) | length),
-		expect("other losses"; 0; $losses.untimed + $losses.unwritten + $losses.backwards)'
+		expect("other losses"; 0; $losses.unwritten + $losses.backwards)'
 }
