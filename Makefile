@@ -60,6 +60,8 @@ $(foreach o,$(FIXTURE_OBJECTS),$(eval $(call object_rule,tests/fixture/$(notdir 
 # These include the source of another.
 $(filter $(B)/fixture/upgrade_exec/%,$(FIXTURE_OBJECTS)): tests/fixture/load_exec.bpf.c
 $(filter $(B)/fixture/sw_counters/%,$(FIXTURE_OBJECTS)): bpf/hw_cache.bpf.c
+$(filter $(B)/fixture/stack_rx_few/%,$(FIXTURE_OBJECTS)): bpf/stack_rx.bpf.c
+$(filter $(B)/fixture/stack_tx_few/%,$(FIXTURE_OBJECTS)): bpf/stack_tx.bpf.c
 
 READER_OBJECTS := $(patsubst pinned/%.c,$(B)/pinned/%.o,$(wildcard pinned/*.c))
 

@@ -125,6 +125,7 @@ static __always_inline void record(struct minihist *hist, u64 since, u64 now)
 {
 	u64 value = now - since;
 
+	barrier_var(hist); /* one pointer, which clang would make anew for each member */
 	if (now < since)
 		LOSE(backwards);
 	else if (value >= config.min_latency)
@@ -134,7 +135,8 @@ static __always_inline void record(struct minihist *hist, u64 since, u64 now)
 static __always_inline struct vector *vector_of(u32 nr)
 {
 	u32 key = 0;
-	struct vector *vectors;
+	struct vectors *vectors;
+	struct vector *vector;
 
 	if (config.paused)
 		return NULL;
@@ -142,10 +144,11 @@ static __always_inline struct vector *vector_of(u32 nr)
 	barrier_var(nr);
 	if (!vectors || nr >= VECTORS)
 		return NULL;
-	vectors += nr;
-	if (vectors->state.epoch != config.epoch)
-		vectors->state = (struct vector_state){.epoch = config.epoch};
-	return vectors;
+	vector = (struct vector *)vectors + nr;
+	barrier_var(vector);
+	if (vector->state.epoch != config.epoch)
+		vector->state = (struct vector_state){.epoch = config.epoch};
+	return vector;
 }
 
 SEC("tp_btf/softirq_raise")

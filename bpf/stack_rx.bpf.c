@@ -4,9 +4,9 @@
  *
  * A stage begins where the one before it ends; those a packet skips are left out:
  *
- *   irq        interrupt handler, until it raises the softirq       irq_handler_entry, _exit
- *   softirq    until the softirq runs                               softirq_raise
- *   driver     until the packet comes to GRO, behind its batch      softirq_entry, _exit
+ *   irq        interrupt handler, until it has its NAPI scheduled   irq_handler_entry, _exit
+ *   softirq    until the softirq polls that NAPI                    __napi_schedule, .._irqoff
+ *   driver     until the packet comes to GRO, behind its batch      softirq_entry, napi_poll
  *   gro        until the link layer: held by GRO, and RPS           napi_gro_receive_entry
  *   backlog    instead of these: lo, veth, tunnels, and RPS         netif_rx
  *   link       taps, tc, bridge, until IP                           netif_receive_skb
@@ -19,25 +19,26 @@
  * A packet is what the stack handles as one: after GRO. All up to `ip` are counted when it is
  * delivered locally, for the interface it was delivered from: what is forwarded or dropped on
  * the way is not counted, and a packet that comes in again (bridge, tunnel, the other end of a
- * veth) begins again on that interface. irq, softirq and driver are those of the softirq run
- * that polled the packet, if an interrupt raised it. (On 6.12 one that hits such a run raises
- * none: that run goes on to poll its packets.)
+ * veth) begins again on that interface. irq, softirq and driver are those of the interrupt
+ * that had the packet's NAPI polled; polled without one (the rest of a budget, busy polling, a
+ * thread), a packet begins at gro. softirq is also the time that the softirq polls others first, be it
+ * raised for this one or (since 6.5) found running.
  *
  * TCP: data merged into the segment before it in the queue has no socket stage and no total;
  * a segment's is that of the first read of it, be it a look (MSG_PEEK).
  *
  * Cannot see: the socket stage of what was queued out of order, spliced, or read by the kernel
  * itself; drivers that use neither GRO nor netif_rx begin at link; a VLAN's packets count for
- * the device under it; an interface with the number of one that is gone is under its name. While
+ * the device under it; a new name of an interface that has been seen. Rows of what is gone stay. While
  * sampling, a packet that was not chosen and whose place was taken counts as overwritten, too; so
  * does TCP data that was never read and whose place is taken.
  *
- * Costs 2,140 instructions a packet with all its stages on the loopback, 1,310 with sample=100,
- * 930 paused (6.1, a small request and its answer over TCP are two packets; docs/cost.md), of UDP
- * 2,090, 1,270 and 910; four kprobes of bpftrace (tests/bench/stages.bt) take 4,210 and 5,620.
- * Aims missed: 600, and 60 for a packet that is not sampled. The nine hooks on that way alone are 814
- * when empty; six records take some 640, six clocks 290, six finds of the packet 180, the programs
- * at the softirq 110. 1.3 MiB of kernel memory for each possible CPU, and 1.8 MiB.
+ * Costs 1,850 instructions a packet with all its stages on the loopback, 1,010 with sample=100,
+ * 830 paused (6.1, a small request and its answer over TCP are two packets; docs/cost.md); four
+ * kprobes of bpftrace (tests/bench/stages.bt) take 4,210. Aims missed: 600, and 60 for a packet that is
+ * not sampled, for the eight hooks on that way alone are 749 when empty. Six clocks take 290; six
+ * records, finding the interface's rows and the rest some 730. 1.3 MiB of kernel memory for each
+ * possible CPU, and 1.9 MiB.
  */
 
 #define LOSSES                                                                                     \
@@ -68,6 +69,7 @@ enum stage {
 	STAGE_ENDED,   /* of a packet: not followed any more */
 };
 
+#define POLLS	    16
 #define STAGE_LABEL u32 pad
 #define SERIES	    32
 #include "stages.bpf.h"
@@ -98,36 +100,40 @@ struct packet {
 	u64 skb;
 	u32 epoch; /* of the settings under which it came */
 	u32 stage; /* the one it is in */
+	u32 first; /* the one it began with */
+	u32 rows;  /* of its series, once that is known */
 	u64 sk;
 	u64 start;
-	u32 rows; /* of its series, once that is known */
+	u64 began[STAGE_TOTAL]; /* of each stage from the first on; 0: skipped */
+	u32 random;
 	u32 pad;
-	u64 began[STAGE_TOTAL]; /* of each stage; 0: skipped */
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 16384);
-	__type(key, u32);
-	__type(value, struct packet);
-} packets SEC(".maps") INTERNAL;
+struct packet packets[1 << PACKET_BITS];
 
-/* What led to the softirq that is running, or will. 0: none. */
-struct poll {
-	u64 irq; /* the interrupt being handled */
-	u64 next_irq, next_raised;
-	u64 this_irq, this_raised, this_run;
-	u64 epoch; /* of the settings under which it was raised last */
+/* A NAPI that an interrupt has scheduled on this CPU. */
+struct scheduled {
+	u32 napi;
+	u32 epoch; /* of the settings then */
+	u64 irq;   /* the interrupt */
+	u64 at;	   /* 0: polled since */
+};
+
+struct polls {
+	u64 irq;   /* the interrupt being handled; 0: none */
+	u64 began; /* the poll that runs, if one was waiting when it began */
+	u64 waiting;
+	struct scheduled by_napi[POLLS];
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, u32);
-	__type(value, struct poll);
+	__type(value, struct polls);
 } polls SEC(".maps") INTERNAL;
 
-static __always_inline struct poll *poll_here(void)
+static __always_inline struct polls *polls_here(void)
 {
 	u32 key = 0;
 
@@ -138,15 +144,24 @@ static __always_inline void row_label(struct row *row, u32 what)
 {
 }
 
-static __always_inline struct packet *packet_at(const struct sk_buff *skb)
+static __always_inline struct packet *packet_of(const struct sk_buff *skb)
 {
-	return config.paused ? NULL : slot_place(&packets, (u64)skb);
+	struct packet *packet = &packets[place_of((u64)skb, PACKET_BITS)];
+
+	barrier_var(packet); /* one pointer, which clang would make anew for each member */
+	return packet;
 }
 
 /* Whether the packet is followed, and in that stage. */
 static __always_inline bool is_in(const struct packet *packet, const struct sk_buff *skb, u32 stage)
 {
 	return packet->skb == (u64)skb && packet->stage == stage && packet->epoch == config.epoch;
+}
+
+static __noinline int overwritten(void)
+{
+	LOSE(overwritten);
+	return 0;
 }
 
 /*
@@ -157,7 +172,7 @@ static __always_inline void take(struct packet *packet, const struct sk_buff *sk
 {
 	if (packet->skb != (u64)skb && packet->epoch == config.epoch &&
 	    (packet->stage == STAGE_BACKLOG || packet->stage == STAGE_SOCKET))
-		LOSE(overwritten);
+		overwritten();
 	packet->skb = (u64)skb;
 	packet->epoch = config.epoch;
 	packet->stage = stage;
@@ -169,28 +184,45 @@ static __always_inline void enter(struct packet *packet, u32 stage, u64 now)
 	packet->began[stage] = now;
 }
 
-static __noinline bool is_wanted(struct net_device *dev)
+static __always_inline bool passes(const struct net_device *dev)
 {
 	u32 active = config.active;
 
 	if (active & ACTIVE_IFINDEX && config.ifindex != (u32)dev->ifindex)
 		return false;
-	if (active & ACTIVE_NETNS && config.netns != dev->nd_net.net->ns.inum)
-		return false;
-	return config.sample <= 1 || bpf_get_prandom_u32() % config.sample == 0;
+	return !(active & ACTIVE_NETNS) || config.netns == dev->nd_net.net->ns.inum;
 }
 
-/* A packet comes in: NULL if it is not to be followed, and `otherwise` is where it stands then. */
-static __always_inline struct packet *begin(struct packet *packet, const struct sk_buff *skb,
-					    u32 stage, u32 otherwise)
+static __always_inline bool is_wanted(struct packet *packet, const struct sk_buff *skb)
 {
-	bool wanted = !config.active || is_wanted(skb->dev);
+	u32 active = config.active;
+
+	if (!active)
+		return true;
+	if (active & ACTIVE_SAMPLE && !one_in(config.sample, &packet->random, place_hash((u64)skb)))
+		return false;
+	return !(active & (ACTIVE_IFINDEX | ACTIVE_NETNS)) || passes(skb->dev);
+}
+
+/* A packet comes in: false if it is not to be followed, and `otherwise` is where it stands then. */
+static __always_inline bool begin(struct packet *packet, const struct sk_buff *skb, u32 stage,
+				  u32 otherwise)
+{
+	bool wanted = is_wanted(packet, skb);
 
 	take(packet, skb, wanted ? stage : otherwise);
 	if (!wanted)
-		return NULL;
-	__builtin_memset(packet->began, 0, sizeof(packet->began));
-	return packet;
+		return false;
+	packet->first = stage;
+	packet->began[stage] = bpf_ktime_get_ns();
+	return true;
+}
+
+/* Out of line: most have come in before they come here. */
+static __noinline int begin_at_link(const struct sk_buff *skb)
+{
+	begin(packet_of(skb), skb, STAGE_LINK, STAGE_ENDED);
+	return 0;
 }
 
 /*
@@ -202,10 +234,10 @@ SEC("tp_btf/irq_handler_entry")
 PROTO("void (int, struct irqaction *)")
 int BPF_PROG(irq_begins)
 {
-	struct poll *poll = config.paused ? NULL : poll_here();
+	struct polls *polls = config.paused ? NULL : polls_here();
 
-	if (poll)
-		poll->irq = bpf_ktime_get_ns();
+	if (polls)
+		polls->irq = bpf_ktime_get_ns();
 	return 0;
 }
 
@@ -213,80 +245,121 @@ SEC("tp_btf/irq_handler_exit")
 PROTO("void (int, struct irqaction *, int)")
 int BPF_PROG(irq_ends)
 {
-	struct poll *poll = poll_here();
+	struct polls *polls = polls_here();
 
-	if (poll)
-		poll->irq = 0;
+	if (polls)
+		polls->irq = 0;
 	return 0;
 }
 
-SEC("tp_btf/softirq_raise")
-PROTO("void (unsigned int)")
-int BPF_PROG(softirq_raised, unsigned int vector)
+static __always_inline u32 napi_id(const struct napi_struct *napi)
 {
-	struct poll *poll;
+	return bpf_core_field_exists(napi->napi_id) ? napi->napi_id : 0;
+}
 
-	if (vector != NET_RX_SOFTIRQ || config.paused)
+static __always_inline struct scheduled *scheduled_of(struct polls *polls, u32 napi)
+{
+	return &polls->by_napi[napi % POLLS];
+}
+
+static __always_inline int schedule(const struct napi_struct *napi)
+{
+	struct polls *polls = config.paused ? NULL : polls_here();
+	struct scheduled *scheduled;
+
+	if (!polls || !polls->irq)
 		return 0;
-	poll = poll_here();
-	if (!poll || !poll->irq || poll->next_raised)
-		return 0;
-	poll->next_irq = poll->irq;
-	poll->next_raised = bpf_ktime_get_ns();
-	poll->epoch = config.epoch;
+	scheduled = scheduled_of(polls, napi_id(napi));
+	if (!scheduled->at)
+		__sync_fetch_and_add(&polls->waiting, 1);
+	scheduled->napi = napi_id(napi);
+	scheduled->epoch = config.epoch;
+	scheduled->irq = polls->irq;
+	scheduled->at = bpf_ktime_get_ns();
 	return 0;
 }
 
+/* Raises the softirq, unless it runs already and will go on with this one (since 6.5). */
+SEC("fentry/__napi_schedule")
+PROTO("void (struct napi_struct *)")
+int BPF_PROG(napi_scheduled, struct napi_struct *napi)
+{
+	return schedule(napi);
+}
+
+SEC("fentry/__napi_schedule_irqoff")
+PROTO("void (struct napi_struct *)")
+int BPF_PROG(napi_scheduled_irqoff, struct napi_struct *napi)
+{
+	return schedule(napi);
+}
+
+/* The first poll begins with the softirq, each other with the end of the one before it. */
 SEC("tp_btf/softirq_entry")
 PROTO("void (unsigned int)")
 int BPF_PROG(softirq_begins, unsigned int vector)
 {
-	struct poll *poll;
+	struct polls *polls;
 
 	if (vector != NET_RX_SOFTIRQ || config.paused)
 		return 0;
-	poll = poll_here();
-	if (!poll || !poll->next_raised)
-		return 0;
-	poll->this_irq = poll->next_irq;
-	poll->this_raised = poll->next_raised;
-	poll->this_run = bpf_ktime_get_ns();
-	poll->next_raised = 0;
+	polls = polls_here();
+	if (polls && polls->waiting)
+		polls->began = bpf_ktime_get_ns();
 	return 0;
 }
 
-SEC("tp_btf/softirq_exit")
-PROTO("void (unsigned int)")
-int BPF_PROG(softirq_ends, unsigned int vector)
+SEC("tp_btf/napi_poll")
+PROTO("void (struct napi_struct *, int, int)")
+int BPF_PROG(poll_ends, struct napi_struct *napi)
 {
-	struct poll *poll;
+	struct polls *polls = config.paused ? NULL : polls_here();
+	struct scheduled *scheduled;
 
-	if (vector != NET_RX_SOFTIRQ || config.paused)
+	if (!polls || !polls->waiting)
 		return 0;
-	poll = poll_here();
-	if (poll)
-		poll->this_run = 0;
+	scheduled = scheduled_of(polls, napi_id(napi));
+	/* It may have been scheduled again before it came here. */
+	if (scheduled->napi == napi_id(napi) && scheduled->at && scheduled->at <= polls->began) {
+		scheduled->at = 0;
+		__sync_fetch_and_add(&polls->waiting, -1);
+	}
+	polls->began = bpf_ktime_get_ns();
 	return 0;
+}
+
+static __always_inline void add_poll(struct packet *packet, const struct sk_buff *skb)
+{
+	struct polls *polls = polls_here();
+	struct scheduled *scheduled;
+	u32 napi;
+
+	if (!polls)
+		return;
+	napi = bpf_core_field_exists(skb->napi_id) ? skb->napi_id : 0;
+	scheduled = scheduled_of(polls, napi);
+	if (scheduled->napi != napi || scheduled->epoch != config.epoch || !scheduled->at ||
+	    scheduled->at > polls->began)
+		return;
+	packet->first = STAGE_IRQ;
+	packet->began[STAGE_IRQ] = scheduled->irq;
+	packet->began[STAGE_SOFTIRQ] = scheduled->at;
+	packet->began[STAGE_DRIVER] = polls->began;
 }
 
 SEC("tp_btf/napi_gro_receive_entry")
 PROTO("void (const struct sk_buff *)")
 int BPF_PROG(to_gro, struct sk_buff *skb)
 {
-	struct packet *packet = packet_at(skb);
-	struct poll *poll = poll_here();
+	struct packet *packet;
 
-	if (!packet || !poll)
+	if (config.paused)
 		return 0;
-	packet = begin(packet, skb, STAGE_GRO, STAGE_SKIPPED);
-	if (!packet)
+	packet = packet_of(skb);
+	if (!begin(packet, skb, STAGE_GRO, STAGE_SKIPPED))
 		return 0;
-	enter(packet, STAGE_GRO, bpf_ktime_get_ns());
-	if (!poll->this_run || poll->epoch != config.epoch)
-		return 0;
-	packet->began[STAGE_IRQ] = poll->this_irq;
-	packet->began[STAGE_SOFTIRQ] = poll->this_raised;
-	packet->began[STAGE_DRIVER] = poll->this_run;
+	packet->began[STAGE_BACKLOG] = 0;
+	add_poll(packet, skb);
 	return 0;
 }
 
@@ -294,13 +367,8 @@ SEC("tp_btf/netif_rx")
 PROTO("void (struct sk_buff *)")
 int BPF_PROG(to_backlog, struct sk_buff *skb)
 {
-	struct packet *packet = packet_at(skb);
-
-	if (!packet)
-		return 0;
-	packet = begin(packet, skb, STAGE_BACKLOG, STAGE_SKIPPED);
-	if (packet)
-		enter(packet, STAGE_BACKLOG, bpf_ktime_get_ns());
+	if (!config.paused)
+		begin(packet_of(skb), skb, STAGE_BACKLOG, STAGE_SKIPPED);
 	return 0;
 }
 
@@ -308,26 +376,31 @@ SEC("tp_btf/netif_receive_skb")
 PROTO("void (struct sk_buff *)")
 int BPF_PROG(to_link, struct sk_buff *skb)
 {
-	struct packet *packet = packet_at(skb);
+	struct packet *packet;
+	bool known;
 
-	if (!packet)
+	if (config.paused)
 		return 0;
-	if (is_in(packet, skb, STAGE_SKIPPED)) {
+	packet = packet_of(skb);
+	known = packet->skb == (u64)skb && packet->epoch == config.epoch;
+	if (known && packet->stage == STAGE_SKIPPED)
 		packet->stage = STAGE_ENDED;
-		return 0;
-	}
-	if (!is_in(packet, skb, STAGE_BACKLOG) && !is_in(packet, skb, STAGE_GRO))
-		packet = begin(packet, skb, STAGE_LINK, STAGE_ENDED);
-	if (packet)
+	else if (known && (packet->stage == STAGE_BACKLOG || packet->stage == STAGE_GRO))
 		enter(packet, STAGE_LINK, bpf_ktime_get_ns());
+	else
+		begin_at_link(skb);
 	return 0;
 }
 
+/* (What came under other settings is left out later, before it is recorded.) */
 static __always_inline int to_ip(struct sk_buff *skb)
 {
-	struct packet *packet = packet_at(skb);
+	struct packet *packet;
 
-	if (packet && is_in(packet, skb, STAGE_LINK))
+	if (config.paused)
+		return 0;
+	packet = packet_of(skb);
+	if (packet->skb == (u64)skb && packet->stage == STAGE_LINK)
 		enter(packet, STAGE_IP, bpf_ktime_get_ns());
 	return 0;
 }
@@ -346,40 +419,46 @@ int BPF_PROG(to_ipv6, struct sk_buff *skb)
 	return to_ip(skb);
 }
 
-/* All stages up to here. */
-static __always_inline void record_arrival(struct packet *packet, u64 now)
+/* All stages up to here. Not static: the verifier looks at it once, and not for each of its callers. */
+__noinline int record_arrival(u32 place, u64 now)
 {
+	struct packet *packet = &packets[place % (1 << PACKET_BITS)];
+	u32 rows = packet->rows, first = packet->first;
 	u64 end = now;
 
-#pragma unroll
-	for (int stage = STAGE_IP; stage >= STAGE_IRQ; stage--) {
+	for (u32 stage = STAGE_IP + 1; stage-- > 0;) {
 		u64 began = packet->began[stage];
 
+		if (stage < first)
+			break;
 		if (!began)
 			continue;
-		record(packet->rows, stage, began, end);
+		record(rows, stage, began, end);
 		end = began;
 	}
 	packet->start = end;
+	return 0;
 }
 
 static __always_inline int to_transport(struct sk_buff *skb, u32 family, u32 protocol)
 {
-	struct packet *packet = packet_at(skb);
+	struct packet *packet;
 	u64 now;
 
-	if (!packet)
+	if (config.paused)
 		return 0;
+	packet = packet_of(skb);
 	if (packet->skb != (u64)skb) {
-		LOSE(overwritten);
+		overwritten();
 		take(packet, skb, STAGE_ENDED);
+		return 0;
 	}
-	if (!is_in(packet, skb, STAGE_IP))
+	if (packet->stage != STAGE_IP || packet->epoch != config.epoch)
 		return 0;
 	now = bpf_ktime_get_ns();
-	packet->rows = rows_of(skb->dev, what_of(family, protocol));
-	record_arrival(packet, now);
 	enter(packet, STAGE_TRANSPORT, now);
+	packet->rows = rows_of(skb->dev, what_of(family, protocol));
+	record_arrival(place_of((u64)skb, PACKET_BITS), now);
 	return 0;
 }
 
@@ -411,20 +490,21 @@ int BPF_PROG(to_udp_ipv6, struct sk_buff *skb)
 	return to_transport(skb, FAMILY_IPV6, PROTOCOL_UDP);
 }
 
-/* NULL: not followed. A copy for a second receiver has never been. */
-static __always_inline struct packet *queued(struct sk_buff *skb, u64 *now)
+/* When it was queued, or 0: not followed. A copy for a second receiver has never been. */
+static __always_inline u64 queued(struct packet *packet, struct sk_buff *skb)
 {
-	struct packet *packet = packet_at(skb);
+	u64 now;
 
-	if (!packet)
-		return NULL;
-	if (packet->skb != (u64)skb && !BPF_CORE_READ_BITFIELD_PROBED(skb, cloned))
-		LOSE(overwritten);
-	if (!is_in(packet, skb, STAGE_TRANSPORT))
-		return NULL;
-	*now = bpf_ktime_get_ns();
-	record(packet->rows, STAGE_TRANSPORT, packet->began[STAGE_TRANSPORT], *now);
-	return packet;
+	if (packet->skb != (u64)skb) {
+		if (!BPF_CORE_READ_BITFIELD_PROBED(skb, cloned))
+			overwritten();
+		return 0;
+	}
+	if (packet->stage != STAGE_TRANSPORT || packet->epoch != config.epoch)
+		return 0;
+	now = bpf_ktime_get_ns();
+	record(packet->rows, STAGE_TRANSPORT, packet->began[STAGE_TRANSPORT], now);
+	return now;
 }
 
 /* The segment may have been merged into the one before it, and then be freed; a bare FIN is no data. */
@@ -432,10 +512,14 @@ SEC("fexit/tcp_queue_rcv")
 PROTO("int (struct sock *, struct sk_buff *, bool *)")
 int BPF_PROG(to_socket_tcp, struct sock *sk, struct sk_buff *skb, bool *stolen, int merged)
 {
+	struct packet *packet;
 	u64 now;
-	struct packet *packet = queued(skb, &now);
 
-	if (!packet)
+	if (config.paused)
+		return 0;
+	packet = packet_of(skb);
+	now = queued(packet, skb);
+	if (!now)
 		return 0;
 	packet->sk = (u64)sk;
 	if (merged || !skb->len)
@@ -449,28 +533,27 @@ SEC("fentry/__udp_enqueue_schedule_skb")
 PROTO("int (struct sock *, struct sk_buff *)")
 int BPF_PROG(to_socket_udp, struct sock *sk, struct sk_buff *skb)
 {
+	struct packet *packet;
 	u64 now;
-	struct packet *packet = queued(skb, &now);
 
-	if (!packet)
+	if (config.paused)
+		return 0;
+	packet = packet_of(skb);
+	now = queued(packet, skb);
+	if (!now)
 		return 0;
 	packet->sk = 0;
 	enter(packet, STAGE_SOCKET, now);
 	return 0;
 }
 
-static __always_inline int to_application(const struct sk_buff *skb, u64 sk)
+static __always_inline void to_application(struct packet *packet)
 {
-	struct packet *packet = packet_at(skb);
-	u64 now;
+	u64 now = bpf_ktime_get_ns();
 
-	if (!packet || !is_in(packet, skb, STAGE_SOCKET) || packet->sk != sk)
-		return 0;
-	now = bpf_ktime_get_ns();
 	record(packet->rows, STAGE_SOCKET, packet->began[STAGE_SOCKET], now);
 	record(packet->rows, STAGE_TOTAL, packet->start, now);
 	packet->stage = STAGE_ENDED;
-	return 0;
 }
 
 /*
@@ -481,16 +564,28 @@ SEC("tp_btf/skb_copy_datagram_iovec")
 PROTO("void (const struct sk_buff *, int)")
 int BPF_PROG(read_tcp, struct sk_buff *skb)
 {
-	u64 sk = (u64)skb->sk;
+	struct packet *packet;
 
-	return sk ? to_application(skb, sk) : 0;
+	if (config.paused)
+		return 0;
+	packet = packet_of(skb);
+	if (is_in(packet, skb, STAGE_SOCKET) && packet->sk && packet->sk == (u64)skb->sk)
+		to_application(packet);
+	return 0;
 }
 
 SEC("fentry/skb_consume_udp")
 PROTO("void (struct sock *, struct sk_buff *, int)")
 int BPF_PROG(read_udp, struct sock *sk, struct sk_buff *skb)
 {
-	return to_application(skb, 0);
+	struct packet *packet;
+
+	if (config.paused)
+		return 0;
+	packet = packet_of(skb);
+	if (is_in(packet, skb, STAGE_SOCKET) && !packet->sk)
+		to_application(packet);
+	return 0;
 }
 
 /* Dropped: who has the address next is another packet. */
@@ -498,9 +593,9 @@ SEC("tp_btf/kfree_skb")
 PROTO("void (struct sk_buff *)")
 int BPF_PROG(dropped, struct sk_buff *skb)
 {
-	struct packet *packet = packet_at(skb);
+	struct packet *packet = packet_of(skb);
 
-	if (packet && packet->skb == (u64)skb)
+	if (packet->skb == (u64)skb)
 		packet->stage = STAGE_ENDED;
 	return 0;
 }

@@ -24,16 +24,16 @@
  * write of a connection is timed at once, the next when its bytes are sent: where several wait,
  * packets of the others begin at tcp.
  *
- * Costs 2,150 instructions a packet through an interface with a queue, completion included; 1,160
- * with sample=100, 700 paused, of which the six empty hooks are 564 (6.1, client_request of
- * tests/bench/cost); a datagram on the loopback 1,400, 840 and 520. The aims, some hundreds and 60 where
- * not sampled, are missed: the hooks alone cost more. Six records take some 640, six clocks 290.
- * 1.7 MiB of memory a processor, and 2.1 MiB.
+ * Costs 1,920 instructions a packet through an interface with a queue, completion included; 1,010
+ * with sample=100, 670 paused, of which the six empty hooks are 564 (6.1, client_request of
+ * tests/bench/cost); on the loopback 1,580, 900 and 580. The aims, some hundreds and 60 where not
+ * sampled, are missed: the hooks alone cost more. Six clocks take 290, six records and the rest some 960.
+ * 1.7 MiB of memory a processor, and 2.3 MiB.
  *
  * Cannot see: segments that the stack itself cuts (an interface without TSO, tbf), netem's copies
  * and fragments but the first: to the kernel they are new packets, so they are untimed or other. A
  * packet that a busy driver refused is untimed when it is given again. What a driver frees by
- * kfree_skb has no completion. An interface with the number of one that is gone is under its name.
+ * kfree_skb has no completion. A new name of an interface that has been seen. Rows of what is gone stay.
  *
  * Variants, the better first:
  * variant sendpage   -DSENDPAGE
@@ -52,8 +52,6 @@
 #include "config.bpf.h"
 
 PROBE("net", "time of each stage of the way out, from the write to the driver, by interface");
-
-#define NOQUEUE 0x65756575716f6eULL /* "noqueue" */
 
 enum kind {
 	KIND_DATA,	     /* written by an application, and sent for the first time */
@@ -75,7 +73,10 @@ enum stage {
 };
 
 #define STAGES_OF_TOTAL STAGE_COMPLETION
-#define STAGE_LABEL	enum kind kind
+#ifndef WRITER_BITS
+#define WRITER_BITS 14 /* 2^14 places for sockets that write */
+#endif
+#define STAGE_LABEL enum kind kind
 #include "stages.bpf.h"
 
 /* How far a packet is. */
@@ -98,7 +99,11 @@ struct packet {
 	u16 pad;
 	u32 rows;		    /* of its series, at the interface it was last given to */
 	u64 began[STAGES_OF_TOTAL]; /* 0: a stage not passed on the way to this interface */
+	u32 random;
+	u32 pad2;
 };
+
+struct packet packets[1 << PACKET_BITS];
 
 /* What IP output is to know of a packet, from the write and from TCP. */
 struct writer {
@@ -116,7 +121,11 @@ struct writer {
 	u8 pad[2];
 	u64 write;    /* when; 0: no write is timed */
 	u64 transmit; /* TCP only */
+	u32 random;
+	u32 pad2;
 };
+
+struct writer writers[1 << WRITER_BITS];
 
 struct config {
 	struct filter filter;
@@ -127,28 +136,26 @@ struct config config CONFIG = {
 	.sample = 1,
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 16384);
-	__type(key, u32);
-	__type(value, struct packet);
-} packets SEC(".maps") INTERNAL;
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 16384);
-	__type(key, u32);
-	__type(value, struct writer);
-} writers SEC(".maps") INTERNAL;
-
 static __always_inline bool paused(void)
 {
 	return config.filter.active & FILTER_PAUSED;
 }
 
-static __always_inline bool sampled(void)
+/* As clang would make them anew for each member, it is not told where they come from. */
+static __always_inline struct writer *writer_at(u64 owner)
 {
-	return config.sample <= 1 || bpf_get_prandom_u32() % config.sample == 0;
+	struct writer *writer = &writers[place_of(owner, WRITER_BITS)];
+
+	barrier_var(writer);
+	return writer;
+}
+
+static __always_inline struct packet *packet_at(const struct sk_buff *skb)
+{
+	struct packet *packet = &packets[place_of((u64)skb, PACKET_BITS)];
+
+	barrier_var(packet);
+	return packet;
 }
 
 static __always_inline bool writer_is(struct writer *writer, u64 owner)
@@ -156,16 +163,22 @@ static __always_inline bool writer_is(struct writer *writer, u64 owner)
 	return writer->owner == owner && writer->epoch == config.filter.epoch;
 }
 
+static __noinline int unwritten(void)
+{
+	LOSE(unwritten);
+	return 0;
+}
+
 /* The owner's own, if need be by taking it from another. */
 static __always_inline struct writer *writer_take(u64 owner, struct sock *sk)
 {
-	struct writer *writer = slot_place(&writers, owner);
+	struct writer *writer = writer_at(owner);
 
-	if (!writer || writer_is(writer, owner))
+	if (writer_is(writer, owner))
 		return writer;
 	if (writer->ready && writer->epoch == config.filter.epoch)
-		LOSE(unwritten);
-	__builtin_memset(writer, 0, sizeof(*writer));
+		unwritten();
+	__builtin_memset(writer, 0, offsetof(struct writer, random));
 	writer->owner = owner;
 	writer->sk = (u64)sk;
 	writer->epoch = config.filter.epoch;
@@ -178,12 +191,23 @@ static __always_inline bool write_waits(struct writer *writer, struct tcp_sock *
 	return writer->write && writer->end != writer->seq && (s32)(writer->end - tcp->snd_nxt) > 0;
 }
 
-static __always_inline bool write_wanted(struct sock *sk)
+static __always_inline bool writer_sampled(struct writer *writer)
 {
-	if (config.filter.active &&
-	    !(filter_socket(&config.filter, sk) && filter_task(&config.filter)))
+	return one_in(config.sample, &writer->random, place_hash(writer->owner));
+}
+
+/* Out of line, and last: most often there is none. */
+static __noinline bool passes_filter(struct sock *sk)
+{
+	return filter_socket(&config.filter, sk);
+}
+
+/* A write is. */
+static __always_inline bool is_wanted(struct writer *writer, struct sock *sk)
+{
+	if (!writer_sampled(writer))
 		return false;
-	return sampled();
+	return !config.filter.active || (passes_filter(sk) && filter_task(&config.filter));
 }
 
 /*
@@ -199,7 +223,7 @@ static __always_inline int tcp_written(struct sock *sk)
 		return 0;
 	tcp = bpf_skc_to_tcp_sock(sk);
 	writer = writer_take((u64)sk, sk);
-	if (!tcp || !writer)
+	if (!tcp)
 		return 0;
 	writer->seen = true;
 	if (writer->last)
@@ -208,7 +232,7 @@ static __always_inline int tcp_written(struct sock *sk)
 	if (write_waits(writer, tcp))
 		return 0;
 	writer->write = 0;
-	if (!write_wanted(sk))
+	if (!is_wanted(writer, sk))
 		return 0;
 	writer->seq = tcp->write_seq;
 	writer->last = true;
@@ -256,29 +280,32 @@ static __always_inline bool transmit_wanted(struct writer *writer, struct sock *
 		return true;
 	if (active & FILTER_TASK || (writer->kind == KIND_DATA && config.sample > 1))
 		return false;
-	return (!active || filter_socket(&config.filter, sk)) && sampled();
+	return writer_sampled(writer) && (!active || passes_filter(sk));
 }
 
 SEC("fentry/__tcp_transmit_skb")
 PROTO("int (struct sock *, struct sk_buff *, int, gfp_t, u32)")
 int BPF_PROG(tcp_transmit, struct sock *sk, struct sk_buff *skb)
 {
-	struct tcp_skb_cb *cb = (struct tcp_skb_cb *)skb->cb;
-	u32 seq = cb->seq, end = cb->end_seq;
+	struct tcp_skb_cb *cb;
 	struct writer *writer;
 	struct tcp_sock *tcp;
+	u32 seq, end;
 
 	if (paused())
 		return 0;
+	cb = (struct tcp_skb_cb *)skb->cb;
+	seq = cb->seq;
+	end = cb->end_seq;
 	tcp = bpf_skc_to_tcp_sock(sk);
 	writer = writer_take((u64)sk, sk);
-	if (!tcp || !writer)
+	if (!tcp)
 		return 0;
 	writer->ready = true;
 	writer->kind = kind_of(tcp, skb, seq, end);
 	writer->written = is_written(writer, seq, end);
 	if (writer->kind == KIND_DATA && !writer->seen)
-		LOSE(unwritten);
+		unwritten();
 	writer->skip = !transmit_wanted(writer, sk);
 	if (!writer->skip)
 		writer->transmit = bpf_ktime_get_ns();
@@ -292,13 +319,10 @@ static __always_inline int udp_written(struct sock *sk)
 	if (paused())
 		return 0;
 	writer = writer_take(bpf_get_current_task(), sk);
-	if (!writer)
-		return 0;
 	writer->sk = (u64)sk;
 	writer->kind = KIND_DATA;
 	writer->ready = writer->written = true;
-	writer->skip = !sampled() || (config.filter.active && !(filter_socket(&config.filter, sk) &&
-								filter_task(&config.filter)));
+	writer->skip = !is_wanted(writer, sk);
 	if (!writer->skip)
 		writer->write = bpf_ktime_get_ns();
 	return 0;
@@ -318,43 +342,43 @@ int BPF_PROG(udp6_write, struct sock *sk)
 	return udp_written(sk);
 }
 
-static __always_inline struct packet *packet_start(struct packet *packet, struct sk_buff *skb)
+static __always_inline void packet_start(struct packet *packet, struct sk_buff *skb)
 {
-	__builtin_memset(packet, 0, sizeof(*packet));
 	packet->skb = (u64)skb;
 	packet->epoch = config.filter.epoch;
-	return packet;
+	__builtin_memset(packet->began, 0, sizeof(packet->began));
 }
 
 /* The packet becomes known by its address. Nothing between here and the queue leaves this CPU. */
 static __always_inline int ip_out(struct sock *sk, struct sk_buff *skb, enum family family)
 {
-	bool udp = sk->sk_protocol == IPPROTO_UDP;
-	u64 owner = udp ? bpf_get_current_task() : (u64)sk;
 	struct writer *writer;
 	struct packet *packet;
+	bool udp;
+	u64 owner;
 
 	if (paused())
 		return 0;
-	writer = slot_place(&writers, owner);
-	packet = slot_place(&packets, (u64)skb);
+	udp = sk->sk_protocol == IPPROTO_UDP;
+	owner = udp ? bpf_get_current_task() : (u64)sk;
+	writer = writer_at(owner);
 	/* Not ready: an outer header is put around what was seen before. */
-	if (!writer || !packet || !writer_is(writer, owner) || writer->sk != (u64)sk ||
-	    !writer->ready)
+	if (!writer->ready || !writer_is(writer, owner) || writer->sk != (u64)sk)
 		return 0;
-	packet_start(packet, skb);
+	writer->ready = false;
+	packet = packet_at(skb);
 	packet->sk = (u64)sk;
 	packet->state = STATE_IP;
 	packet->skip = writer->skip;
 	packet->family = family;
 	packet->protocol = udp ? PROTOCOL_UDP : PROTOCOL_TCP;
 	packet->kind = writer->kind;
-	if (!writer->skip) {
-		packet->began[STAGE_IP] = bpf_ktime_get_ns();
-		packet->began[STAGE_TCP] = writer->transmit;
-		packet->began[STAGE_SOCKET] = writer->written ? writer->write : 0;
-	}
-	writer->ready = false;
+	packet_start(packet, skb);
+	if (writer->skip)
+		return 0;
+	packet->began[STAGE_IP] = bpf_ktime_get_ns();
+	packet->began[STAGE_TCP] = writer->transmit;
+	packet->began[STAGE_SOCKET] = writer->written ? writer->write : 0;
 	return 0;
 }
 
@@ -384,16 +408,20 @@ static __always_inline void packet_other(struct packet *packet, struct sk_buff *
 	u16 protocol = skb->protocol;
 
 	packet_start(packet, skb);
+	packet->sk = 0;
+	packet->protocol = PROTOCOL_OTHER;
 	packet->kind = KIND_OTHER;
 	packet->family = protocol == bpf_htons(ETH_P_IP)     ? FAMILY_IPV4
 			 : protocol == bpf_htons(ETH_P_IPV6) ? FAMILY_IPV6
 							     : FAMILY_OTHER;
-	packet->skip = config.filter.active || !sampled();
+	packet->skip = config.filter.active ||
+		       !one_in(config.sample, &packet->random, place_hash((u64)skb));
 }
 
+/* As the kernel tells "noqueue" from the others. */
 static __always_inline bool has_qdisc(const struct net_device *dev)
 {
-	return *(u64 *)dev->qdisc->ops->id != NOQUEUE;
+	return dev->qdisc->enqueue;
 }
 
 SEC("tp_btf/net_dev_queue")
@@ -404,9 +432,7 @@ int BPF_PROG(dev_queue, struct sk_buff *skb)
 
 	if (paused())
 		return 0;
-	packet = slot_place(&packets, (u64)skb);
-	if (!packet)
-		return 0;
+	packet = packet_at(skb);
 	if (!packet_known(packet, skb))
 		packet_other(packet, skb);
 	packet->state = STATE_QUEUED;
@@ -424,24 +450,29 @@ static __always_inline void row_label(struct row *row, u32 what)
 	row->kind = what >> 4;
 }
 
-/* From the end to the beginning, and all at once: a packet that is dropped leaves nothing. */
-static __always_inline void record_all(struct packet *packet, u64 now)
+/*
+ * From the end to the beginning, and all at once: a packet that is dropped leaves nothing. (Not
+ * static: the verifier looks at it once, by itself.)
+ */
+__noinline int record_all(u32 place, u64 now)
 {
+	struct packet *packet = &packets[place % (1 << PACKET_BITS)];
+	u32 rows = packet->rows;
 	u64 until = now;
 
-#pragma unroll
-	for (int i = STAGES_OF_TOTAL - 1; i >= 0; i--) {
-		u64 since = packet->began[i];
+	for (u32 stage = STAGES_OF_TOTAL; stage-- > 0;) {
+		u64 since = packet->began[stage];
 
 		if (!since)
 			continue;
-		record(packet->rows, i, since, until);
+		record(rows, stage, since, until);
 		until = since;
-		packet->began[i] = 0;
+		packet->began[stage] = 0;
 	}
 	if (until != now)
-		record(packet->rows, STAGE_TOTAL, until, now);
+		record(rows, STAGE_TOTAL, until, now);
 	packet->began[STAGE_FORWARD] = now;
+	return 0;
 }
 
 SEC("tp_btf/net_dev_start_xmit")
@@ -452,9 +483,7 @@ int BPF_PROG(dev_xmit, struct sk_buff *skb, struct net_device *dev)
 
 	if (paused())
 		return 0;
-	packet = slot_place(&packets, (u64)skb);
-	if (!packet)
-		return 0;
+	packet = packet_at(skb);
 	if (packet->skb != (u64)skb || packet->state != STATE_QUEUED ||
 	    packet->epoch != config.filter.epoch) {
 		LOSE(untimed);
@@ -466,7 +495,7 @@ int BPF_PROG(dev_xmit, struct sk_buff *skb, struct net_device *dev)
 	packet->queued = !(BPF_CORE_READ_BITFIELD(dev, priv_flags) &
 			   bpf_core_enum_value(enum netdev_priv_flags, IFF_NO_QUEUE));
 	packet->rows = rows_of(dev, packet->kind << 4 | what_of(packet->family, packet->protocol));
-	record_all(packet, bpf_ktime_get_ns());
+	record_all(place_of((u64)skb, PACKET_BITS), bpf_ktime_get_ns());
 	return 0;
 }
 
@@ -478,8 +507,8 @@ int BPF_PROG(skb_done, struct sk_buff *skb)
 
 	if (paused())
 		return 0;
-	packet = slot_place(&packets, (u64)skb);
-	if (!packet || packet->skb != (u64)skb)
+	packet = packet_at(skb);
+	if (packet->skb != (u64)skb)
 		return 0;
 	packet->skb = 0;
 	if (packet->state != STATE_LEFT || packet->skip || !packet->queued ||

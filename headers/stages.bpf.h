@@ -5,6 +5,10 @@
  */
 #pragma once
 
+#ifndef PACKET_BITS
+#define PACKET_BITS 14 /* packets under way, all in all: 2^14 places for them */
+#endif
+
 #include "hist.bpf.h"
 #include "loss.bpf.h"
 #include "series.bpf.h"
@@ -84,20 +88,42 @@ static __noinline int row_name(struct row *row, u32 rows, u32 stage)
 	return 0;
 }
 
-/* Not static: the verifier looks at it once, and not for each of its callers. */
-__noinline int record(u32 rows, u32 stage, u64 since, u64 until)
+static __always_inline void record(u32 rows, u32 stage, u64 since, u64 until)
 {
 	u32 at = rows + stage;
 	struct row *row = bpf_map_lookup_elem(&stages, &at);
 
 	if (!row)
-		return 0;
+		return;
 	if (until < since) {
 		LOSE(backwards);
-		return 0;
+		return;
 	}
 	if (!row->seen.row)
 		row_name(row, rows, stage);
 	hist_add(&row->delay, hist_slot(until - since), until - since);
-	return 0;
+}
+
+/*
+ * A hash of an object's address, of which the upper bits are its place in a plain array: global data
+ * is found without a lookup. The later object takes the place from the earlier.
+ */
+static __always_inline u32 place_hash(u64 object)
+{
+	return (slot_number(object) >> 6) * 0x9e3779b1;
+}
+
+static __always_inline u32 place_of(u64 object, u32 bits)
+{
+	return (u64)place_hash(object) >> (32 - bits);
+}
+
+/*
+ * True once in `n` times (or always: 0, 1), by a sequence of numbers that each place has of its own, with
+ * what is odd in its hash as increment (a linear congruential generator): no helper takes so little.
+ */
+static __always_inline bool one_in(u32 n, u32 *random, u32 hash)
+{
+	*random = *random * 1664525 + (hash | 1);
+	return (u64)*random * n >> 32 == 0;
 }

@@ -227,12 +227,8 @@ struct tcp_sock {
 	u32 rate_interval_us;
 };
 
-struct Qdisc_ops {
-	char id[16];
-};
-
 struct Qdisc {
-	const struct Qdisc_ops *ops;
+	void *enqueue;
 };
 
 struct socket {
@@ -457,7 +453,12 @@ struct sk_buff {
 	u16 network_header;
 	unsigned char *head;
 	refcount_t users;
+	unsigned int napi_id;
 	u8 cloned : 1;
+};
+
+struct napi_struct {
+	unsigned int napi_id;
 };
 
 struct net_device {

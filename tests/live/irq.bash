@@ -134,6 +134,26 @@ mean() {
 		END { print n ? int(sum / n) : 0 }' dumps
 }
 
+# total KIND [NAME]: what was added on all processors of what `dumps` has between the two, in ns.
+total() {
+	awk -v kind="$1" -v name="${2-}" '$2 == kind && (name == "" || $4 == name) { sum += $1 == "after" ? $6 : -$6 }
+		END { printf "%.0f\n", sum }' dumps
+}
+
+# hold: from now on until `let_go`, as tests/fixture/hold.bpf.c says.
+hold() {
+	mkdir "$HOLD"
+	bpftool prog loadall "$ROOT/build/fixture/hold/1-default.bpf.o" "$HOLD/links" pinmaps "$HOLD/maps" autoattach
+}
+
+# let_go: leaves `held`, with the lines TIMES NS for raises and for handlers.
+let_go() {
+	[[ -d $HOLD ]] || return 0
+	rm -r "$HOLD/links"
+	bpftool -j map dump pinned "$HOLD/maps/held" | jq -r '.[].formatted.value | "\(.times) \(.ns)"' >held
+	rm -r "$HOLD"
+}
+
 # nothing_new COMMAND...: no row changes.
 nothing_new() {
 	dump | jq -c 'select(.type == "row")' >before

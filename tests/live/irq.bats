@@ -7,6 +7,7 @@
 #    (whatever else this machine does)    traffic client --- lo --- traffic server
 #                                         dd past the page cache
 #                                         namespace a: packets on lo that take long
+#    (on both: programs that hold it with interrupts off)
 #
 # Other work goes on meanwhile, so what is counted between two dumps is held against what happened
 # at least (between two readings within them) and at most (between two readings around them).
@@ -17,6 +18,8 @@ bats_require_minimum_version 1.5.0
 
 setup_file() {
 	load irq.bash
+	HOLD=$(pin_root)-hold
+	export HOLD
 	((EUID == 0)) || skip "needs root to load probes"
 	(($(nproc) > 1)) || skip "needs two processors"
 	need_traffic
@@ -41,6 +44,7 @@ setup() {
 
 teardown() {
 	traffic_stop
+	let_go
 	pinscope set irq paused=off min_latency=0
 }
 
@@ -82,6 +86,24 @@ teardown() {
 	traffic_stop
 	# A timer's interrupt that finds the processor in one of them waits for half of it, on average.
 	assert_between "mean delay of timer" $(($(mean softirqs.time 1 net_rx) / 32)) 1000000000 "$(mean softirqs.delay 1 timer)"
+}
+
+# A raise and the entry that it waits for are on one processor, and while it is held neither can be anywhere else.
+@test "what a processor is held with interrupts off, after a raise and in a handler, is delay and time" {
+	[[ -d /run/vm ]] || skip "not a guest: it would hold up this machine"
+	local begin raises raised handlers handled
+	begin=${EPOCHREALTIME/./}
+	rows before >dumps
+	hold
+	load_on 1
+	let_go
+	rows after >>dumps
+	begin=$(((${EPOCHREALTIME/./} - begin) * 1000 * $(nproc)))
+	{ read -r raises raised && read -r handlers handled; } <held
+	((raises >= 100 && handlers >= 20))
+	assert_between "what was held" $(((raises + handlers) * 3000000)) "$begin" $((raised + handled))
+	assert_between "delay of net_rx" "$raised" "$begin" "$(total softirqs.delay net_rx)"
+	assert_between "time of handlers" "$handled" "$begin" "$(total irqs.time)"
 }
 
 @test "paused, or under min_latency, nothing is counted" {

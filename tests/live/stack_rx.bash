@@ -34,7 +34,7 @@ settings() {
 }
 
 dump() {
-	"$READER" dump --json stack_rx
+	"$READER" dump --json "${PROBE:-stack_rx}"
 }
 
 begin() {

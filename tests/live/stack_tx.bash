@@ -28,7 +28,7 @@ look() {
 		for place in a b; do
 			on "$place" cat /proc/net/snmp /proc/net/snmp6 /proc/net/dev >"$name.$place.then"
 		done
-		"$READER" dump --json stack_tx >"$name.dump" || return
+		"$READER" dump --json "${PROBE:-stack_tx}" >"$name.dump" || return
 		for place in a b; do
 			on "$place" cat /proc/net/snmp /proc/net/snmp6 /proc/net/dev >"$name.$place"
 		done

@@ -12,13 +12,14 @@ setup_file() {
 	load stack_tx.bash
 	need_traffic
 	net_up a b
-	probe_load stack_tx --map-entries packets=4 --map-entries writers=1
+	PINSCOPE_OBJECTS=$ROOT/build/fixture probe_load stack_tx_few
 }
 
 teardown_file() {
 	load stack_tx.bash
 	net_down
 	probe_unload stack_tx
+	probe_unload stack_tx_few
 }
 
 setup() {
@@ -40,6 +41,7 @@ flood() {
 @test "a flood through small tables loses what it says, and no more" {
 	net_shape a netem delay 100ms limit 100000
 	net_shape b netem delay 1ms limit 100000
+	local -x PROBE=stack_tx_few
 	flood
 	judge '.losses as $losses | .series
 		| expect("packets of both interfaces, timed or lost"; $of_a.packets + $of_b.packets; count("total") + $losses.untimed),
@@ -50,12 +52,13 @@ flood() {
 }
 
 @test "without a row a packet is in the rest" {
-	probe_unload stack_tx
+	probe_unload stack_tx_few
 	probe_load stack_tx --map-entries series=2
 	flood
 	judge '.losses as $losses | .series
-		| expect("packets of both interfaces"; $of_a.packets + $of_b.packets; count("total")),
+		# Of so many that wait in a queue, now and then two have one place.
+		| expect("packets of both interfaces, timed or lost"; $of_a.packets + $of_b.packets; count("total") + $losses.untimed),
 		expect("in the rest"; $losses.table_full; rest | count("total")), least("in the rest"; 1; $losses.table_full),
 		expect("series"; 2; map(select(.labels.interface != "rest")) | length),
-		expect("other losses"; 0; $losses.untimed + $losses.unwritten + $losses.backwards)'
+		expect("other losses"; 0; $losses.unwritten + $losses.backwards)'
 }
