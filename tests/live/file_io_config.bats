@@ -36,7 +36,5 @@ setup() {
 		expect("calls"; all("filesystems"; .calls);
 			[("procs", "rest") as $map | all($map; .opens + .closes + .reads + .writes + .fsyncs + .fdatasyncs)] | add),
 		expect("bytes"; all("filesystems"; .bytes); [("procs", "rest") as $map | all($map; .bytes_read + .bytes_written)] | add),
-		expect("times"; all("filesystems"; .time.sum_ns);
-			[("procs", "rest") as $map | all($map; .open_time_ns + .read_time_ns + .write_time_ns + .sync_time_ns)] | add),
 		expect("syncs"; 6; [("procs", "rest") as $map | all($map; .fsyncs + .fdatasyncs)] | add)'
 }
