@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2016,SC2034 # what the second guest expands; what the tests use
 #
 # The two namespaces of the other helpers, a here and b in the second guest of tests/vm/pair, joined by the cable
 # between the guests. It is sourced after those helpers: what they do in b is then done there.
@@ -13,7 +13,7 @@ for helper in traffic net assert pinscope; do
 	# shellcheck source=/dev/null
 	. "${HERE:=${BATS_TEST_DIRNAME:-$(dirname "${BASH_SOURCE[0]}")}}/$helper.bash"
 done
-THERE=$ROOT/tests/vm/there
+THERE=$ROOT/tests/vm/there STARTED=0
 
 place() {
 	IN=(nsenter --net="$(netns_path "$1")" --)
@@ -65,15 +65,15 @@ both() {
 	"$THERE" "$ROOT/build/pinscope-reader" "$@" && "$ROOT/build/pinscope-reader" "$@"
 }
 
-serve() {
-	local name=$1 file=/run/$BATS_TEST_NUMBER.$1
-	on "$2" rm -f "$file"
-	background "$name" "$2" "$TRAFFIC" server --listen "$3:0" --ready "$file" --deadline "$TRAFFIC_DEADLINE" "${@:4}"
-	wait_for listens "$name" "$2" "$file"
+# waited_for FILE: what is in it, as soon as it is there, in the second guest.
+waited_for() {
+	"$THERE" timeout 60 sh -c 'until [ -s "$0" ]; do sleep 0.02; done; cat "$0"' "$1"
 }
 
-listens() {
-	PORT[$1]=$(on "$2" cat "$3" 2>/dev/null) && [[ -n ${PORT[$1]} ]]
+serve() {
+	local name=$1 file=/run/$BATS_TEST_NUMBER.$((STARTED += 1))
+	background "$name" "$2" "$TRAFFIC" server --listen "$3:0" --ready "$file" --deadline "$TRAFFIC_DEADLINE" "${@:4}"
+	PORT["$name"]=$(waited_for "$file")
 }
 
 net_shape() {
@@ -87,18 +87,14 @@ still() {
 
 # echoes COUNT ADDR ADDR: datagrams from a to b and back, one at a time.
 echoes() {
-	local version=4 a=() b=() i
+	local version=4 a=() b=() i file=/run/$BATS_TEST_NUMBER.$((STARTED += 1))
 	[[ $2 != *:* ]] || version=6
 	for ((i = 0; i < $1; i++)); do
 		a+=("a.send=1,100" a.recv=1)
 		b+=(b.recv=1 "b.send=1,100")
 	done
-	background echo b "$UDP" b.open=$version b.bind="$3,7000" b.to="$2,7001" "${b[@]}"
-	wait_for answers
+	background echo b "$UDP" b.open=$version b.bind="$3,7000" b.to="$2,7001" b.tell="$file" "${b[@]}"
+	waited_for "$file"
 	on a "$UDP" a.open=$version a.bind="$2,7001" a.to="$3,7000" "${a[@]}" >"$BATS_TEST_TMPDIR/said"
 	served echo
-}
-
-answers() {
-	[[ -n $(on b ss -Huan 'sport = :7000') ]]
 }
