@@ -30,7 +30,8 @@ on() {
 join() {
 	local card
 	net_module sch_netem
-	card=$(grep -lx "52:54:00:00:02:0$2" /sys/class/net/*/address) || return
+	card=$(grep -lx "52:54:00:00:02:0$2" /sys/class/net/*/address) ||
+		{ echo "no cable to a second guest: this is run by tests/vm/pair" >&2 && return 1; }
 	ip netns add "$NET_ID-$1"
 	ip link set "$(basename "${card%/address}")" netns "$NET_ID-$1" name ve0
 	net_sysctl "$1" net.ipv6.conf.ve0.router_solicitations=0
@@ -41,23 +42,17 @@ join() {
 }
 
 pair_up() {
-	join a 1 || { echo "no second guest: run this by tests/vm/pair" >&2 && return 1; }
+	join a 1
 	"$THERE" env NET_ID="$NET_ID" bash -ec ". '$HERE/net.bash'; $(declare -f join); join b 2"
 	NETNS_b=$(on b stat -L -c %i /proc/self/ns/net)
 	export NETNS_b
 }
 
-# pair_load PROBE...: in both guests.
-pair_load() {
-	background load - "$THERE" "$PINSCOPE" load "$@"
-	pinscope load "$@"
-	served load
-}
-
-pair_down() {
-	pinscope unload all
-	"$THERE" "$PINSCOPE" unload all
-	net_down
+# in_both COMMAND...: at the same time.
+in_both() {
+	background there - "$THERE" "$@"
+	"$@"
+	served there
 }
 
 # both ARG...: the reader there, and then here: what the first has seen acknowledged, the second has seen sent. (To be used as READER.)

@@ -21,12 +21,13 @@ setup_file() {
 	load pair.bash
 	need_traffic
 	pair_up
-	pair_load stack_rx stack_tx tcp_conn tcp_latency
+	in_both "$PINSCOPE" load stack_rx stack_tx tcp_conn tcp_latency
 }
 
 teardown_file() {
 	load pair.bash
-	pair_down
+	in_both "$PINSCOPE" unload all
+	net_down
 }
 
 teardown() {
@@ -204,12 +205,14 @@ dropped() {
 		# Some ns: the clocks of a probe and of a process, while the kernel adjusts time.
 		def fits($what; $end; $missed): $end.latency as {$inner, $outer} | between("\($what), number"; 10 - $missed; 10; .count),
 			between("\($what), sum"; $inner.sum_ns - $missed * $inner.max_ns - 10000; $outer.sum_ns + 10000; .sum_ns);
-		$client[0] as $client | $server[0] as $server | ($client.latency.outer.min_ns + 1000) as $shortest
+		def client: select(.role == "client" and .rport == $port);
+		def server: select(.role == "server" and .lport == $port);
+		[inputs] as $conns | $client[0] as $client | $server[0] as $server
 		| ([$dump[] | select(.type == "identity").probes[0].recursion_misses[]] | add // 0) as $missed
-		| ($dump[] | select(.labels.role? == "client" and .labels.rport == $port).latency) as $c
-		| ($dump[] | select(.labels.role? == "server" and .labels.lport == $port).latency) as $s
+		| [$dump[] | select(.labels.role?) | .labels + {latency}] as $rows
+		| ([$rows[] | client][0].latency) as $c | ([$rows[] | server][0].latency) as $s
 		| ($c | fits("client"; $client; $missed)), ($s | fits("server"; $server; $missed)),
 		between("mean of the client, more than that of the server"; 50e6; $client.elapsed_ns; ($c | mean) - ($s | mean)),
-		(inputs | select(.role == "client" and .rport == $port or .role == "server" and .lport == $port)
-			| between("shortest round trip (\(.role))"; 50e6 - 1000; $shortest; .min_rtt_ns))')"
+		([$conns[] | client][0], [$conns[] | server][0]
+			| between("shortest round trip (\(.role))"; 50e6 - 1000; $client.latency.outer.min_ns + 1000; .min_rtt_ns))')"
 }
