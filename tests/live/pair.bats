@@ -194,11 +194,12 @@ dropped() {
 	load tcp_conn.bash
 	load pair.bash
 	READER=both
+	local wrong
 	net_shape b netem delay 50ms
 	converse "--think 1000000" "--requests 10"
 	all_closed
 	"$READER" dump --json --map conns tcp_latency >"$BATS_TEST_TMPDIR/latency"
-	assert_eq "wrong" "" "$(conns | jq -nr --argjson port "${PORT[server]}" --slurpfile dump "$BATS_TEST_TMPDIR/latency" \
+	wrong=$(conns | jq -nr --argjson port "${PORT[server]}" --slurpfile dump "$BATS_TEST_TMPDIR/latency" \
 		--slurpfile client "$(result client)" --slurpfile server "$(result server)" '
 		def between($what; $least; $most; $got): select($got < $least or $most < $got) | "\($what): expected \($least)..\($most), got \($got)";
 		def mean: .sum_ns / .count;
@@ -214,5 +215,6 @@ dropped() {
 		| ($c | fits("client"; $client; $missed)), ($s | fits("server"; $server; $missed)),
 		between("mean of the client, more than that of the server"; 50e6; $client.elapsed_ns; ($c | mean) - ($s | mean)),
 		([$conns[] | client][0], [$conns[] | server][0]
-			| between("shortest round trip (\(.role))"; 50e6 - 1000; $client.latency.outer.min_ns + 1000; .min_rtt_ns))')"
+			| between("shortest round trip (\(.role))"; 50e6 - 1000; $client.latency.outer.min_ns + 1000; .min_rtt_ns))')
+	assert_eq "wrong" "" "$wrong"
 }

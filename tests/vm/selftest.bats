@@ -199,7 +199,7 @@ pair() {
 		up() { ip addr add "10.9.0.$1/24" dev "$(card "$1")"; ip link set "$(card "$1")" up; }
 		up 1
 		there bash -ec "$(declare -f card up); up 2"
-		for try in {1..50}; do ping -qc 1 -W 1 10.9.0.2 && exit 42; done' "$VM"
+		for try in {1..50}; do busybox ping -c 1 -W 1 10.9.0.2 && exit 42; done' "$VM"
 	[[ $output == *' 0% packet loss'* ]]
 }
 
