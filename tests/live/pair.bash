@@ -75,9 +75,9 @@ net_shape() {
 	on "$1" tc qdisc replace dev ve0 root "${@:2}"
 }
 
-# Namespace a has no connection that is open or about to end: nothing more comes.
+# still NAMESPACE: no connection there is open or about to end.
 still() {
-	[[ -z $(on a ss -Htn state connected exclude time-wait) ]]
+	[[ -z $(on "$1" ss -Htn state connected exclude time-wait) ]]
 }
 
 # echoes COUNT ADDR ADDR: datagrams from a to b and back, one at a time.
