@@ -60,6 +60,29 @@ tools() {
 	done
 }
 
+@test "a card takes an open socket and an address" {
+	local value
+	for value in '' 5 '5,' x,52:54:00:00:01:01 5,52:54:00:00:01 5,52:54:00:00:01:0g; do
+		run -2 "$VM/run" 6.1 --card "$value" -- true
+		[[ $output == "vm: option --card takes an open socket and an address, as 5,52:54:00:00:01:01, not '$value'" ]]
+	done
+}
+
+@test "a pair takes two kernels and a command, and has the errors of each guest" {
+	local args
+	for args in '' '6.1 -- true' '6.1 newest' '6.1 newest true' '--cpus 1 -- true'; do
+		# shellcheck disable=SC2086
+		run -2 --separate-stderr "$VM/pair" $args
+		[[ $stderr == Usage:* && -z $output ]]
+	done
+	run -0 --separate-stderr "$VM/pair" --help
+	[[ $output == Usage:* && -z $stderr ]]
+	run -2 "$VM/pair" 4.18 4.19 -- true
+	[[ $output == *"there is no kernel '4.1"[89]"'"* ]]
+	run -2 "$VM/pair" 6.1 newest --frobnicate -- true
+	[[ $output == *"'--frobnicate'"* ]]
+}
+
 @test "a kernel and a command are needed, and one kernel only" {
 	run -2 "$VM/run" --icount -- true
 	[[ $output == *'no kernel given'* ]]

@@ -168,3 +168,54 @@ guest() {
 	# The same loop twice: the same time within 2 %, whatever else the host does.
 	((lines[2] > 1000 && (lines[2] - lines[3]) ** 2 < (lines[2] / 50) ** 2))
 }
+
+# pair COMMAND...: run in the first of two guests of $KERNEL.
+pair() {
+	"$VM/pair" "$KERNEL" "$KERNEL" --timeout 300 -- "$@"
+}
+
+@test "a command in one guest of a pair runs commands in the other, and has a cable to it" {
+	cd "$BATS_TEST_TMPDIR"
+	run -42 "$VM/pair" "$KERNEL" newest --timeout 300 -- bash -ec '
+		there() { "$0/there" "$@"; }
+		[[ $(there uname -r) != "$(uname -r)" && $(there pwd) == "$PWD" ]]
+		[[ $(there printf "%s|" "" " a  b " "it'"'"'s \$x" $'"'"'two\nlines\n'"'"') == "| a  b |it'"'"'s \$x|"$'"'"'two\nlines\n|'"'"' ]]
+		cmp <(there seq 100000) <(seq 100000)
+		there sh -c "echo err >&2; exit 7" || status=$?
+		((status == 7))
+		there sleep 2 & # while others run
+		there true
+		card() { grep -lx "52:54:00:00:02:0$1" /sys/class/net/*/address | cut -d/ -f5; }
+		up() { ip addr add "10.9.0.$1/24" dev "$(card "$1")"; ip link set "$(card "$1")" up; }
+		up 1
+		there bash -ec "$(declare -f card up); up 2"
+		for try in {1..50}; do busybox ping -c 1 -W 1 10.9.0.2 && exit 42; done' "$VM"
+	[[ $output == *' 0% packet loss'* ]]
+}
+
+@test "what happens to the second guest of a pair fails the command" {
+	run -123 pair "$VM/there" bash -c 'echo "BUG: looks like one" >/dev/kmsg'
+	[[ $output == *'BUG: looks like one'* ]]
+	SECONDS=0
+	run -125 pair bash -c '"$0/there" sh -c "echo c >/proc/sysrq-trigger"; sleep 1000' "$VM"
+	[[ $output == *'sysrq triggered crash'*"vm: $KERNEL: the guest panicked"* ]]
+	((SECONDS < 200))
+}
+
+@test "no guest of a pair outlives the other, nor the runner" {
+	local signal runner status
+	mkdir "$BATS_TEST_TMPDIR/tmp"
+	export TMPDIR=$BATS_TEST_TMPDIR/tmp
+	run -125 pair sh -c 'echo c >/proc/sysrq-trigger'
+	[[ $output == *"vm: $KERNEL: the guest panicked" ]]
+	for signal in TERM KILL; do
+		"$VM/pair" "$KERNEL" "$KERNEL" -- sh -c 'echo up; sleep 1000' >"$BATS_TEST_TMPDIR/out" 3>&- &
+		runner=$! status=0
+		until_true grep -qx up "$BATS_TEST_TMPDIR/out"
+		kill "-$signal" "$runner"
+		wait "$runner" || status=$?
+		((status == 128 + $(kill -l "$signal")))
+		until_true rmdir "$TMPDIR" # the guests' runners have ended and cleaned up
+		mkdir "$TMPDIR"
+	done
+}
