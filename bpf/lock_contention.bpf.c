@@ -172,6 +172,8 @@ struct {
 /* Between these lie all functions that take locks, and the scheduler. */
 extern const void __sched_text_start __ksym;
 extern const void __lock_text_end __ksym;
+extern const void _stext __ksym;
+extern const void _etext __ksym;
 
 #define FRAMES_OURS 3 /* this function, the program, and what runs it */
 #define FRAMES	    8 /* the tracepoint's and the lock's own, and the caller; on 5.10 with ours */
@@ -179,6 +181,12 @@ extern const void __lock_text_end __ksym;
 static __always_inline bool takes_locks(u64 ip)
 {
 	return ip >= (u64)&__sched_text_start && ip < (u64)&__lock_text_end;
+}
+
+/* The trampoline of another program that traces such a function: no function of the kernel, called by one of these. */
+static __always_inline bool is_trampoline(u64 ip, u64 caller)
+{
+	return takes_locks(caller) && (ip < (u64)&_stext || ip >= (u64)&_etext);
 }
 
 /*
@@ -200,7 +208,7 @@ static __always_inline u64 call_site(void *ctx, u32 kind)
 	for (int i = 0; i < FRAMES; i++) {
 		if (takes_locks(ips[i]))
 			inside = true;
-		else if (inside)
+		else if (inside && !(i + 1 < FRAMES && is_trampoline(ips[i], ips[i + 1])))
 			return ips[i];
 	}
 	return 0;

@@ -10,6 +10,8 @@ ROOT=${ROOT:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)}
 . "$ROOT/tests/live/pinscope.bash"
 # shellcheck source=tests/live/disk.bash
 . "$ROOT/tests/live/disk.bash"
+# shellcheck source=tests/live/peer.bash
+. "$ROOT/tests/live/peer.bash"
 
 # shellcheck disable=SC2034 # for the tests
 TRACER=/sys/kernel/tracing/instances/pinscope-block_io

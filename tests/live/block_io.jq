@@ -30,3 +30,12 @@ def ms($disk): . as $look
 	| map(map(. as $op | $look | stage($disk; $op; "total").sum_ns) | add / 1000000 | floor);
 
 def minus($past): [., $past] | transpose | map(.[0] - .[1]);
+
+# How many of a histogram's values surely are at least so many ns, and how many may be: its slots are
+# eighths of a power of two.
+def slot_least: (log2 | floor) as $e | . + 1 - pow(2; $e - 3);
+def surely($ns): [.slots[] | select((.[0] | slot_least) >= $ns)[1]] | add // 0;
+def perhaps($ns): [.slots[] | select(.[0] >= $ns)[1]] | add // 0;
+
+# The same of what a peer printed, [[LEAST, COUNT], ..], by microseconds.
+def peer_from($us): [.[] | select(.[0] >= $us)[1]] | add // 0;

@@ -8,6 +8,8 @@ ROOT=${ROOT:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)}
 . "$ROOT/tests/live/traffic.bash"
 # shellcheck source=tests/live/pinscope.bash
 . "$ROOT/tests/live/pinscope.bash"
+# shellcheck source=tests/live/worker.bash
+. "$ROOT/tests/live/worker.bash"
 
 ramfs_up() {
 	mkdir "$BATS_FILE_TMPDIR/ramfs"
@@ -25,9 +27,41 @@ calls() {
 	wait "$PID"
 }
 
+dump() {
+	"$READER" dump --json file_io
+}
+
 # look NAME: the rows, now.
 look() {
-	"$READER" dump --json file_io | jq -sc 'map(select(.type == "row"))' >"$1"
+	dump | jq -sc 'map(select(.type == "row"))' >"$1"
+}
+
+# vfsstat_up: it prints the calls of each second.
+vfsstat_up() {
+	mkfifo "$BATS_TEST_TMPDIR/vfsstat"
+	stdbuf -oL vfsstat 1 >"$BATS_TEST_TMPDIR/vfsstat" 3>&- &
+	SERVER["vfsstat"]=$!
+	exec {VFSSTAT}<"$BATS_TEST_TMPDIR/vfsstat"
+	read -r -t 120 -u "$VFSSTAT" -a SEEN
+	[[ ${SEEN[*]} == "TIME READ/s WRITE/s FSYNC/s OPEN/s CREATE/s" ]]
+	SEEN=(0 0 0 0)
+}
+
+# vfsstat_line: the next it prints, added to what it has SEEN: reads, writes, syncs, opens.
+vfsstat_line() {
+	local line i
+	read -r -t 120 -u "$VFSSTAT" -a line || return
+	for i in 0 1 2 3; do
+		((SEEN[i] += line[i + 1])) || true
+	done
+}
+
+# vfsstat_now: up to a moment that comes after this was called.
+vfsstat_now() {
+	while read -r -t 0 -u "$VFSSTAT"; do
+		vfsstat_line
+	done
+	vfsstat_line
 }
 
 # judge FILTER: of the looks $before and $after, what files.c said, and its pid; its results are

@@ -26,6 +26,11 @@ setup() {
 	cd "$BATS_TEST_TMPDIR" || return
 }
 
+teardown() {
+	traffic_stop
+	worker_down
+}
+
 @test "calls, failures and bytes of a file system; waiting is in the time" {
 	look before
 	calls 3
@@ -80,4 +85,33 @@ setup() {
 	judge 'expect("reads, those with a time"; [15, 5]; added("ramfs"; "read") | [.calls, .timed]),
 		expect("syncs, those with a time"; [6, 2]; added("ramfs"; "fdatasync") | [.calls, .timed]),
 		expect("losses"; []; $after[0] | lost)'
+}
+
+# What vfsstat counts from one of its lines to another is no less than what happened between two dumps within, and
+# no more than between two around it. It counts an exec as two opens, of the program and its loader; and no syncs,
+# because the kernel has inlined vfs_fsync() where they come by.
+# bats test_tags=peer
+@test "vfsstat counts as many reads, writes and opens" {
+	local from
+	worker_up
+	vfsstat_up
+	dump >outer0
+	vfsstat_now
+	from=("${SEEN[@]}")
+	# Nothing is executed but the reader, twice.
+	dump >inner0
+	work "for (1 .. 200) { open F, '+>', '$BATS_FILE_TMPDIR/ramfs/peer' or die;
+		syswrite F, 'x' for 1 .. 10; sysseek F, 0, 0; sysread F, \$_, 1 for 1 .. 20; syscall 74, fileno F; close F }"
+	dump >inner1
+	vfsstat_now
+	dump >outer1
+	jq -en --argjson from "[${from[*]/%/,} 0]" --argjson to "[${SEEN[*]/%/,} 0]" \
+		--slurpfile inner0 inner0 --slurpfile inner1 inner1 --slurpfile outer0 outer0 --slurpfile outer1 outer1 '
+		def sum($op; field): map(select(.map == "filesystems" and .labels.op == $op) | field) | add // 0;
+		def all: [sum("read"; .calls), sum("write"; .calls), sum("fsync"; .calls), sum("open"; .calls - .errors)];
+		def minus($b): [., $b] | transpose | map(.[0] - .[1]);
+		($inner1 | all | minus($inner0 | all) | .[3] += 2) as $least | ($to | minus($from)) as $seen
+		| ($outer1 | all | minus($outer0 | all) | .[3] += 4) as $most
+		| {$least, $seen, $most}, ($least[2] == 200 and $seen[2] == 0
+			and ([0, 1, 3] | all(.[]; $least[.] <= $seen[.] and $seen[.] <= $most[.])))'
 }

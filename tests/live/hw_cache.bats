@@ -66,9 +66,8 @@ teardown() {
 	wait_for agree
 }
 
-# bats test_tags=peer
 @test "perf stat counts as many" {
-	command -v perf >/dev/null || skip "perf is not here"
+	command -v perf >/dev/null || skip "perf (package linux-perf) is not here"
 	begin
 	export ORDERS DONE
 	# shellcheck disable=SC2016 # for the shell that perf starts
@@ -94,6 +93,16 @@ teardown() {
 	run -1 pinscope load hw_cache
 	[[ $output == "pinscope: cannot load hw_cache on this kernel: variant default: its counters are not available: "* ]]
 	[[ ! -e $(pin_root)/hw_cache ]]
+}
+
+# bats test_tags=peer
+@test "without hardware counters llcstat has none either, for the same reason" {
+	[[ ! -e /sys/bus/event_source/devices/cpu ]] || skip "this machine has hardware counters"
+	command -v llcstat >/dev/null || skip "llcstat (package libbpf-tools) is not here"
+	run llcstat 1
+	[[ $output == "failed to init perf sampling: No such file or directory" ]]
+	run -1 pinscope load hw_cache
+	[[ $output == *": this machine has no such counter "* ]]
 }
 
 @test "with hardware counters hw_cache has those that are free" {

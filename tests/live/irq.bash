@@ -6,6 +6,8 @@
 HERE=${BATS_TEST_DIRNAME:-$(dirname "${BASH_SOURCE[0]}")}
 # shellcheck source=tests/live/udp.bash
 . "$HERE/udp.bash"
+# shellcheck source=tests/live/peer.bash
+. "$HERE/peer.bash"
 TRACERS=/sys/kernel/tracing/instances
 
 # tracer_start NAME: will trace the events of the probe, by a clock that does not jump.
@@ -169,27 +171,14 @@ ran_two() {
 		END { exit !two }' "$1" -
 }
 
-# peer NAME OPTION...: until `peer_stop`, which leaves what it printed in NAME.
-peer() {
-	stdbuf -oL "$@" >"$1" 2>&1 3>&- &
-	SERVER["peer"]=$!
-	wait_for grep -q Tracing "$1"
-}
-
-peer_stop() {
-	kill -INT "${SERVER["peer"]}"
-	wait "${SERVER["peer"]}" || true
-	unset 'SERVER[peer]'
-}
-
 # bracketed PEER OPTION...: what the probe counted while it surely ran, in `inner`, and at most, in `outer`.
 bracketed() {
 	dump >r0
-	peer "$@"
+	peer "$1" "$@"
 	dump >r1
 	load_on 1
 	dump >r2
-	peer_stop
+	peer_stop "$1"
 	dump >r3
 	counted_between r1 r2 >inner
 	counted_between r0 r3 >outer

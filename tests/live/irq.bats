@@ -115,14 +115,12 @@ teardown() {
 
 # bats test_tags=peer
 @test "hardirqs counts as many calls of each handler" {
-	command -v hardirqs >/dev/null || skip "hardirqs (package libbpf-tools) is not here"
 	bracketed hardirqs -C
 	as_many < <(awk '$2 ~ /^[0-9]+$/ { print $1, $2 }' hardirqs)
 }
 
 # bats test_tags=peer
 @test "softirqs counts as many runs of each vector" {
-	command -v softirqs >/dev/null || skip "softirqs (package libbpf-tools) is not here"
 	bracketed softirqs -d
 	as_many < <(awk '$1 == "softirq" { name = $3 } $2 == "->" { n[name] += $5 }
 		END { for (name in n) print name, n[name] }' softirqs)

@@ -4,7 +4,7 @@
 # Tasks that wait for locks for known times, and what lock_contention makes of it.
 
 HERE=${BATS_TEST_DIRNAME:-$(dirname "${BASH_SOURCE[0]}")}
-for helper in traffic assert pinscope; do
+for helper in traffic assert pinscope peer; do
 	# shellcheck source=/dev/null
 	. "$HERE/$helper.bash"
 done

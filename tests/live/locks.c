@@ -10,7 +10,8 @@
  * The page comes (userfaultfd) MS milliseconds after the last was seen to sleep; so long at least
  * have they waited. What they saw themselves of their system calls is the most.
  *
- * Prints a line for each wait: MODE LEAST MOST (in ns).
+ * Prints a line for each wait: MODE LEAST MOST (in ns). MODE is `free` for the holder, who does not
+ * wait, up to its page fault, and for all that comes before the first round.
  */
 #include <dirent.h>
 #include <err.h>
@@ -35,8 +36,9 @@
 static int fds[2];
 static char directory[] = "/dev/shm/locks-XXXXXX", entry[64];
 static char there[SIZE];
-static char *page; /* the one that is not there */
-static int faults; /* the userfaultfd */
+static char *page;     /* the one that is not there */
+static int faults;     /* the userfaultfd */
+static uint64_t began; /* when the holder did */
 
 static uint64_t now(void)
 {
@@ -137,6 +139,7 @@ static void *hold(void *arg)
 {
 	const struct lock *lock = arg;
 
+	began = now();
 	if (lock->hold(page) < 0)
 		err(1, "%s", lock->name);
 	return NULL;
@@ -164,6 +167,11 @@ static void start(struct waiter *waiter)
 	}
 }
 
+static void print_wait(const char *mode, uint64_t least, uint64_t most)
+{
+	printf("%s %llu %llu\n", mode, (unsigned long long)least, (unsigned long long)most);
+}
+
 static void round_of(struct lock lock, long ms)
 {
 	uint64_t seen, given;
@@ -173,6 +181,7 @@ static void round_of(struct lock lock, long ms)
 	madvise(page, SIZE, MADV_DONTNEED);
 	pthread_create(&holder, NULL, hold, &lock);
 	page_wanted();
+	print_wait("free", 0, now() - began);
 	for (int i = 0; i < 2 && lock.waiters[i].mode; i++)
 		start(&lock.waiters[i]);
 	seen = now();
@@ -182,9 +191,8 @@ static void round_of(struct lock lock, long ms)
 	pthread_join(holder, NULL);
 	for (int i = 0; i < 2 && lock.waiters[i].mode; i++) {
 		pthread_join(lock.waiters[i].thread, NULL);
-		printf("%s %llu %llu\n", lock.waiters[i].mode,
-		       (unsigned long long)(lock.waiters[i].slept ? given - seen : 0),
-		       (unsigned long long)lock.waiters[i].took);
+		print_wait(lock.waiters[i].mode, lock.waiters[i].slept ? given - seen : 0,
+			   lock.waiters[i].took);
 	}
 	for (int i = 0; lock.hold == use_pipe && i < 2; i++)
 		if (read(fds[0], &byte, 1) != 1)
@@ -194,6 +202,7 @@ static void round_of(struct lock lock, long ms)
 int main(int argc, char **argv)
 {
 	const struct lock *lock = NULL;
+	uint64_t begin = now();
 
 	for (size_t i = 0; argc == 4 && i < sizeof(locks) / sizeof(*locks); i++)
 		if (!strcmp(argv[1], locks[i].name))
@@ -202,6 +211,7 @@ int main(int argc, char **argv)
 		errx(2, "usage: locks mutex|inode|dir MS ROUNDS");
 	prepare(lock);
 	page_prepare();
+	print_wait("free", 0, now() - begin);
 	for (int i = 0; i < atoi(argv[3]); i++)
 		round_of(*lock, atol(argv[2]));
 	rmdir(directory);

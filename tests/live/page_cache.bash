@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash disable=SC2016 # Perl's and jq's variables
+# shellcheck shell=bash disable=SC2016,SC2034 # Perl's and jq's variables; for the tests
 #
 # A file system of our own, a process that reads and writes there, and what page_cache counts.
 
 HERE=${BATS_TEST_DIRNAME:-$(dirname "${BASH_SOURCE[0]}")}
-for helper in traffic net assert pinscope worker; do
+for helper in traffic net assert pinscope worker disk; do
 	# shellcheck source=/dev/null
 	. "$HERE/$helper.bash"
 done
@@ -22,6 +22,41 @@ disk_up() {
 
 disk_down() {
 	! mountpoint -q "$DISK" || umount "$DISK"
+}
+
+# null_disk_up: ext4 on a disk whose driver does not use the page cache, at $DISK; it writes when it is told to.
+null_disk_up() {
+	null_up memory_backed=1
+	mkfs.ext4 -q -F -b 4096 -E nodiscard,lazy_itable_init=0,lazy_journal_init=0 "/dev/$DISK"
+	mkdir "$BATS_TEST_TMPDIR/null"
+	mount -o noatime,commit=300 "/dev/$DISK" "$BATS_TEST_TMPDIR/null"
+	DISK=$BATS_TEST_TMPDIR/null
+}
+
+null_disk_down() {
+	! mountpoint -q "$BATS_TEST_TMPDIR/null" || umount "$BATS_TEST_TMPDIR/null"
+	null_down
+}
+
+# cachestat_of COMMAND...: what cachestat counts meanwhile, of all processes: hits and misses are CACHESTAT_READS,
+# "dirties" CACHESTAT_WRITES. Nothing may be executed: it counts the pages of a process that ends.
+cachestat_of() {
+	local fifo=$BATS_TEST_TMPDIR/cachestat said line
+	command -v cachestat >/dev/null || skip "cachestat (package libbpf-tools) is not here"
+	sync
+	mkfifo "$fifo"
+	stdbuf -oL cachestat 3600 >"$fifo" 3>&- &
+	SERVER["cachestat"]=$!
+	exec {said}<"$fifo"
+	rm "$fifo"
+	read -r -t 120 -u "$said" line
+	[[ $line == HITS* ]]
+	"$@"
+	kill -INT "${SERVER["cachestat"]}"
+	read -r -t 120 -u "$said" -a line
+	exec {said}<&-
+	served cachestat
+	CACHESTAT_READS="${line[0]} ${line[1]}" CACHESTAT_WRITES=${line[2]}
 }
 
 # file NAME PAGES: a new file, on the disk and not in memory.

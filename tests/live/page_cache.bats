@@ -30,6 +30,8 @@ setup() {
 
 teardown() {
 	worker_down
+	traffic_stop
+	null_disk_down
 }
 
 @test "a file read twice: all of it is missed, then all of it is hit" {
@@ -124,6 +126,30 @@ teardown() {
 	reading 0 300 65536
 	witnessed
 	did 0 300 "$WITNESSED" 0 true
+}
+
+# bats test_tags=peer_old
+@test "cachestat counts as many pages, but what is read ahead when it comes, and what is written each time" {
+	local added was
+	grep -qw account_page_dirtied /proc/kallsyms || skip "the functions that cachestat hooks are gone from this kernel"
+	null_disk_up
+	file peer 256
+	have peer
+	did 256 256 256 0 cachestat_of eval "reading 0 256; reading 0 256"
+	assert_eq "hits, misses of a file read twice" "256 256" "$CACHESTAT_READS"
+	evict peer
+	was=("${MARK[@]}")
+	reading 0 1
+	mark
+	added=$((MARK[2] - was[2]))
+	assert_between "read, and ahead" 2 255 "$added"
+	did 0 255 $((256 - added)) 0 cachestat_of reading 1 255
+	assert_eq "hits, misses of what was, and is, read ahead" "$((added - 1)) $((256 - added))" "$CACHESTAT_READS"
+	file peer 0
+	have peer
+	did 0 0 256 256 cachestat_of eval "writing 0 256; writing 0 256"
+	assert_eq "hits, misses of writes" "0 0" "$CACHESTAT_READS"
+	assert_eq "pages written" 512 "$CACHESTAT_WRITES"
 }
 
 @test "processes and the rest are all there is, and nothing was lost" {

@@ -99,6 +99,22 @@ teardown() {
 	grew '.minor == 300' fault write 300
 }
 
+@test "perf stat counts as many" {
+	command -v perf >/dev/null || skip "perf (package linux-perf) is not here"
+	fault write 1
+	fault kernel 1
+	export FAULTER_IN FAULTER_OUT READER
+	# shellcheck disable=SC2016 # for the shell that perf starts
+	grown perf stat -x, -e page-faults,minor-faults,major-faults -p "$FAULTER" -o perf bash -c '
+		for step in "write 300" "kernel 50" "populate 200" "file 40 $READER" "wait 1" bus; do
+			echo "$step" >&"$FAULTER_IN" && read -r -u "$FAULTER_OUT"
+		done'
+	# perf leaves out what the kernel wants for itself (populate), and has failures among the first only.
+	assert_eq "all, minor, major" "$(jq -r '"\(.minor - .gup + .major + .errors) \(.minor - .gup) \(.major)"' grown)" \
+		"$(awk -F, 'NF > 1 { printf "%s%s", s, $1; s = " " }' perf)"
+	jq -e '.minor - .gup > 350 and .gup >= 200 and .major >= 30 and .errors == 1' grown
+}
+
 # bats test_tags=peer
 @test "bpftrace counts as many software events" {
 	command -v bpftrace >/dev/null || skip "bpftrace is not here"

@@ -6,7 +6,7 @@
 # shellcheck disable=SC2034 # for the tests
 
 HERE=${BATS_TEST_DIRNAME:-$(dirname "${BASH_SOURCE[0]}")}
-for helper in traffic assert pinscope disk; do
+for helper in traffic assert pinscope disk peer; do
 	# shellcheck source=/dev/null
 	. "$HERE/$helper.bash"
 done
@@ -82,11 +82,6 @@ frozen_down() {
 	unset FROZEN
 }
 
-# peer_count NAME: the sum of the histogram it printed.
-peer_count() {
-	awk '$2 == "->" { n += $5 } END { print n + 0 }' "$BATS_TEST_TMPDIR/$1"
-}
-
 # work KIND...: waits for `work_go`; its pid is WORKER.
 work() {
 	BEFORE=$(now_ns)
@@ -106,6 +101,36 @@ work_go() {
 	wait_for asleep "$WORKER"
 	# Its first time may be that of its own clock; those around it are ours.
 	AFTER=$(now_ns)
+}
+
+# did PID...: switches, migrations and ns on a processor, of those that have these pids now.
+did() {
+	"$READER" dump --json --map procs sched | jq -rs '[$ARGS.positional[] | tonumber] as $pids
+		| map(select(.type == "row" and (.labels.pid | IN($pids[]))))
+		| group_by(.labels.pid) | map(max_by(.labels.started_ns)
+			| [.voluntary + .involuntary, .migrations, .oncpu_ns]) | transpose | map(add) | @tsv' --args "$@"
+}
+
+# beside_perf KIND...: does that work on processor 0 while perf looks at the worker and its children. DID has what
+# they did, PERF what perf says of them: switches, migrations, ns.
+beside_perf() {
+	local was
+	work "$@"
+	wait_for asleep "$WORKER"
+	taskset -cp 0 "$WORKER" >/dev/null
+	read -ra was < <(did "$WORKER")
+	# Who is "running" for its file has not left the processor yet.
+	# shellcheck disable=SC2016 # for the shell that perf starts
+	perf stat -x, -e context-switches,cpu-migrations,task-clock -p "$WORKER" -o "$BATS_TEST_TMPDIR/perf" bash -c '
+		echo && read -r -t 60 -a said && echo "${said[*]}" >"$2"
+		for pid in "$1" "${said[@]:0:${#said[@]}-2}"; do
+			until read -r state _ <"/proc/$pid/syscall" && [[ $state != running ]]; do :; done
+		done' - "$WORKER" "$BATS_TEST_TMPDIR/said" <&"$TELLS" >&"$TOLD"
+	read -ra SAID <"$BATS_TEST_TMPDIR/said"
+	read -ra DID < <(did "$WORKER" "${SAID[@]:0:${#SAID[@]}-2}")
+	DID=($((DID[0] - was[0])) $((DID[1] - was[1])) $((DID[2] - was[2])))
+	read -ra PERF < <(awk -F, 'NF > 1 { printf "%.0f ", $2 == "msec" ? $1 * 1000000 : $1 } END { print "" }' "$BATS_TEST_TMPDIR/perf")
+	work_end
 }
 
 work_end() {

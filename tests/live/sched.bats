@@ -31,6 +31,7 @@ setup() {
 teardown() {
 	echo "$PID_MAX" >/proc/sys/kernel/pid_max
 	[[ -z ${WORKER-} ]] || kill -9 "$WORKER" || true
+	traffic_stop
 	frozen_down
 	null_down
 	pinscope set sched pid=0 cgroup=0 paused=off min_latency=0
@@ -154,19 +155,31 @@ teardown() {
 	assert_eq paused "$before" "$(totals)"
 }
 
+@test "perf stat counts as many switches and migrations, and as much time" {
+	command -v perf >/dev/null || skip "perf (package linux-perf) is not here"
+	beside_perf migrate 20
+	assert_eq "switches, migrations" "${PERF[*]:0:2}" "${DID[*]:0:2}"
+	((DID[0] >= 20 && DID[1] >= 20))
+	# Where the machine stops between the two clocks, that is time for one of them only: this is not so each time.
+	for _ in 1 2 3 4 5; do
+		beside_perf spin 200
+		assert_eq "switches, migrations" "${PERF[*]:0:2}" "${DID[*]:0:2}"
+		if near oncpu "${PERF[2]}" "${PERF[0]}" "${DID[2]}"; then
+			return
+		fi
+	done
+	false
+}
+
 # bats test_tags=peer
 @test "runqlat counts as many waits for the processor" {
-	local row before peer
-	command -v runqlat >/dev/null || skip "runqlat (package libbpf-tools) is not here"
+	local row before
 	work sleep 30 3
-	stdbuf -oL runqlat -p "$WORKER" >"$BATS_TEST_TMPDIR/runqlat" 3>&- &
-	peer=$!
-	wait_for grep -q Tracing "$BATS_TEST_TMPDIR/runqlat"
+	peer runqlat runqlat -p "$WORKER"
 	wait_for asleep "$WORKER"
 	before=$(row "$WORKER")
 	work_go
-	kill -INT "$peer"
-	wait "$peer" || true
+	peer_stop runqlat
 	row=$(row "$WORKER")
 	work_end
 	# A wait begins with a wakeup, or when the thread has to leave.

@@ -9,6 +9,8 @@
 . "$HERE/cgroup.bash"
 # shellcheck source=tests/live/disk.bash
 . "$HERE/disk.bash"
+# shellcheck source=tests/live/peer.bash
+. "$HERE/peer.bash"
 TRACERS=/sys/kernel/tracing/instances
 
 # swap_zram: on a disk that is read and written at once.
@@ -100,22 +102,42 @@ traced() {
 		awk '{ us += $1 } END { printf "%d %.0f\n", NR, us }'
 }
 
-# untraced: both tracers forget.
+# untraced: all tracers forget.
 untraced() {
-	echo >"$TRACERS/pinscope-first/trace"
-	echo >"$TRACERS/pinscope-last/trace"
+	local trace
+	for trace in "$TRACERS"/pinscope-*/trace; do
+		echo >"$trace"
+	done
+}
+
+# spans EVENT LAST: how many there were of it, and the least and most that their times in us can be for who sees
+# them after the first tracer and before that one. (A tracer cuts off what is less than a microsecond.)
+spans() {
+	local n b0 b1 e0 e1
+	read -r n b0 < <(traced first "$1_begin")
+	read -r _ b1 < <(traced "$2" "$1_begin")
+	read -r _ e0 < <(traced first "$1_end")
+	read -r _ e1 < <(traced "$2" "$1_end")
+	echo "$n $((e0 - b1 - n)) $((e1 - b0 + n))"
 }
 
 # as_traced WHAT EVENT: the count of WHAT is that of the tracer, and its time lies between what the
 # tracer saw before the probe and after it.
 as_traced() {
-	local n b0 b1 e0 e1
-	read -r n b0 < <(traced first "$2_begin")
-	read -r _ b1 < <(traced last "$2_begin")
-	read -r _ e0 < <(traced first "$2_end")
-	read -r _ e1 < <(traced last "$2_end")
+	local n least most
+	read -r n least most < <(spans "$2" last)
 	shows "\$b.time.$1.count - (\$a.time.$1.count // 0) == $n and $n > 0"
-	# The tracer cuts off what is less than a microsecond.
-	assert_between "$1 us" $((e0 - b1 - n)) $((e1 - b0 + n)) \
+	assert_between "$1 us" "$least" "$most" \
 		"$(jq -n --slurpfile a before --slurpfile b after "(\$b[0].time.$1.sum_ns - (\$a[0].time.$1.sum_ns // 0)) / 1000 | round")"
+}
+
+# drsnooped: how many it printed, and the sum of their times in us.
+drsnooped() {
+	awk '$NF ~ /^[0-9]+$/ { us += $(NF - 1) * 1000 } END { printf "%d %.0f\n", NR - 2, us }' drsnoop
+}
+
+# drsnoop_polls: it opens its buffers after it says that it traces; then it is in epoll_wait().
+drsnoop_polls() {
+	local call
+	read -r call _ <"/proc/${SERVER["drsnoop"]}/syscall" && [[ $call == 232 ]]
 }

@@ -31,6 +31,7 @@ teardown_file() {
 
 setup() {
 	load swap.bash
+	MIN_FREE=$(</proc/sys/vm/min_free_kbytes)
 	cd "$BATS_TEST_TMPDIR" || return
 	cgroup_up memory.max=8M
 	faulter_start
@@ -38,6 +39,9 @@ setup() {
 }
 
 teardown() {
+	echo "$MIN_FREE" >/proc/sys/vm/min_free_kbytes
+	traffic_stop
+	tracer_stop peer
 	faulter_stop
 	swap_off
 	cgroup_down
@@ -74,13 +78,15 @@ teardown() {
 	shows '$b.out == $a.out and $kb.out > $ka.out and ($b.all // {}) == ($a.all // {})'
 }
 
-# More huge pages are asked for than there is memory: the kernel tries to make room, and gives up.
+# short_of_memory: the kernel has to keep more memory free than there is, so who wants some has to make room.
 short_of_memory() {
-	echo 4096 >/proc/sys/vm/nr_hugepages
-	echo 0 >/proc/sys/vm/nr_hugepages
+	local free
+	free=$(awk '$1 == "MemFree:" { print $2 }' /proc/meminfo)
+	echo $((free + 16384)) >/proc/sys/vm/min_free_kbytes
+	fault write 500
+	echo "$MIN_FREE" >/proc/sys/vm/min_free_kbytes
 }
 
-# bats test_tags=slow
 @test "direct reclaim and wake-ups of kswapd, as the kernel traces them" {
 	local wakes
 	swap_zram
@@ -89,4 +95,23 @@ short_of_memory() {
 	as_traced reclaim direct_reclaim
 	read -r wakes _ < <(traced first kswapd_wake)
 	shows "\$b.kswapd - \$a.kswapd == $wakes and $wakes > 0"
+}
+
+# bats test_tags=peer
+@test "drsnoop sees as many direct reclaims, and as long" {
+	local n least most seen us
+	swap_zram
+	peer drsnoop drsnoop
+	wait_for drsnoop_polls
+	tracer_start peer
+	untraced
+	during short_of_memory
+	as_traced reclaim direct_reclaim
+	read -r n least most < <(spans direct_reclaim peer)
+	drsnoop_has() {
+		read -r seen us < <(drsnooped) && ((seen == n))
+	}
+	wait_for drsnoop_has
+	assert_between "drsnoop us" "$least" "$most" "$us"
+	peer_stop drsnoop
 }
