@@ -65,23 +65,6 @@ blocked() {
 	[[ $(sed 's/.*) //; s/ .*//' "/proc/$1/stat") == D ]]
 }
 
-# frozen_up: a file system of its own in FROZEN.
-frozen_up() {
-	FROZEN=$BATS_TEST_TMPDIR/frozen
-	mkdir "$FROZEN"
-	truncate -s 16M "$FROZEN.img"
-	mkfs.ext4 -q "$FROZEN.img"
-	modprobe loop
-	mount -o loop "$FROZEN.img" "$FROZEN"
-}
-
-frozen_down() {
-	[[ -n ${FROZEN-} ]] || return 0
-	fsfreeze --unfreeze "$FROZEN" 2>/dev/null || true
-	umount "$FROZEN"
-	unset FROZEN
-}
-
 # peer_count NAME: the sum of the histogram it printed.
 peer_count() {
 	awk '$2 == "->" { n += $5 } END { print n + 0 }' "$BATS_TEST_TMPDIR/$1"
