@@ -4,7 +4,7 @@
 # futex against two threads that know what they do:
 #
 #    thread on processor 0 --- hands the futex to and fro --- thread on processor 1
-#                              (and holds a PI futex for the other, and interrupts it)
+#                              (and holds a PI futex for the other, interrupts it, moves it to another futex)
 
 bats_require_minimum_version 1.5.0
 
@@ -28,9 +28,11 @@ teardown() {
 }
 
 @test "waits, wakes, timeouts and interruptions at an address are those that the threads count" {
+	local line
 	play 4 20
-	as_known "$PID" "${KNOWN[0]}"
-	as_known "$PID" "${KNOWN[1]}"
+	for line in "${KNOWN[@]}"; do
+		as_known "$PID" "$line"
+	done
 	dump | jq -es --arg pid "$PID" --arg address "${KNOWN[0]%% *}" '[.[]
 		| select((.labels.pid | tostring) == $pid and .labels.address == $address)]
 		| map(.labels.comm) == ["futex"]'
