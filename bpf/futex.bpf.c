@@ -7,9 +7,9 @@
  * waited there (woken, timed out or interrupted), how often the value had changed before they
  * could wait (`again`), how often somebody woke there, and how many that were.
  *
- * Hooks: futex_wait (up to 6.6) or __futex_wait, futex_wait_multiple (from 5.16 on), futex_lock_pi,
- * futex_wait_requeue_pi, futex_wake; nothing runs in other system calls. Who waits at several
- * (futex_waitv) has waited at the one that woke it, or else at the first.
+ * Hooks: futex_wait (up to 6.6) or __futex_wait, futex_lock_pi, futex_wake, and from 5.16 on
+ * futex_wait_multiple and futex_wait_requeue_pi; nothing runs in other system calls. Who waits at
+ * several (futex_waitv) has waited at the one that woke it, or else at the first.
  *
  * Costs, in the programs alone (bpf_stats under icount, 6.1): 1,560 instructions a wait, 530 a
  * wake. Memory: 3.7 MiB with two processors.
@@ -17,7 +17,7 @@
  * A row that was not used for 10 s gives its place to another that needs one; what it counted
  * goes to the rest. So processes that have exited are forgotten, but not what they counted.
  *
- * Cannot see: wakes by FUTEX_WAKE_OP and FUTEX_REQUEUE, and that the latter moved a waiter to
+ * Cannot see: before 5.16, the waits of FUTEX_WAIT_REQUEUE_PI; wakes by FUTEX_WAKE_OP and FUTEX_REQUEUE, and that the latter moved a waiter to
  * another address: its wait is counted where it began. A PI lock has waits and no wakes. A lock in memory that processes share has a row in each of them, a wake is in that
  * of the waker.
  *
@@ -422,6 +422,7 @@ int BPF_PROG(futex_lock_pi_end, u32 *address, u32 flags, void *timeout, int tryl
 	return wait_end(ADDRESS(address), ret);
 }
 
+#ifdef WAITV
 SEC("fentry/futex_wait_requeue_pi")
 PROTO("int (u32 *, unsigned int, u32, ktime_t *, u32, u32 *)")
 int BPF_PROG(futex_wait_pi_begin)
@@ -437,7 +438,6 @@ int BPF_PROG(futex_wait_pi_end, u32 *address, u32 flags, u32 value, void *timeou
 	return wait_end(ADDRESS(address), ret);
 }
 
-#ifdef WAITV
 SEC("fentry/futex_wait_multiple")
 PROTO("int (struct futex_vector *, unsigned int, struct hrtimer_sleeper *)")
 int BPF_PROG(futex_waitv_begin)

@@ -69,7 +69,7 @@ teardown() {
 		(of("rest")[0].wait.count > 0)
 		and ((of("rest") + of("futexes") | map(.wait.count) | add) == (of("waits") | map(.count) | add))
 		and (of("losses")[] | select(.labels.reason == "table_full").count > 0)' after
-	# Both futexes are among what was counted, and nothing of them is missing.
+	# All of them are among what was counted, and nothing of them is missing.
 	jq -es --argjson least "$(awk '{ n += $2 } END { print n }' known)" \
 		'[.[] | select(.map == "waits").count] | add >= $least' after
 }

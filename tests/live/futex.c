@@ -3,8 +3,8 @@
  * futex ROUNDS MS: two threads hand a futex to and fro; a thread that waits is seen to sleep for MS
  * milliseconds before the other wakes it. Then as many waits that time out after MS, that a
  * signal interrupts, that find another value, and wakes of nobody; waits for a PI futex that
- * the other holds; waits at a futex from which the other moves them to a PI futex that is free; and,
- * where there is futex_waitv, waits at two, of which the second wakes.
+ * the other holds. Where there is futex_waitv (from 5.16 on), waits at a futex from which the other
+ * moves them to a PI futex that is free, and waits at two, of which the second wakes.
  *
  * Prints for each futex: ADDRESS WAITS LEAST MOST TIMEOUTS INTERRUPTED AGAIN WAKES WOKEN, times
  * in ns: the least is from when the thread was seen to sleep, the most is what its system call took.
@@ -199,9 +199,10 @@ static void *other(void *arg)
 			err(1, "FUTEX_UNLOCK_PI");
 		pthread_barrier_wait(&step);
 	}
-	waits(requeue_wait, &at_condition);
-	if (has_waitv())
+	if (has_waitv()) {
+		waits(requeue_wait, &at_condition);
 		waits(wait_at_two, &at_second);
+	}
 	return arg;
 }
 
@@ -258,14 +259,16 @@ int main(int argc, char **argv)
 	}
 	for (long i = 0; i < rounds; i++)
 		hold_pi();
-	ends(requeue, &at_condition);
-	if (has_waitv())
+	if (has_waitv()) {
+		ends(requeue, &at_condition);
 		ends(wake_second, &at_second);
+	}
 	pthread_join(thread, NULL);
 	print(&turn, &at_turn);
 	print(&pi, &at_pi);
-	print(&condition, &at_condition);
-	if (has_waitv())
+	if (has_waitv()) {
+		print(&condition, &at_condition);
 		print(&second, &at_second);
+	}
 	return 0;
 }
