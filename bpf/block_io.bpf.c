@@ -27,11 +27,12 @@
  * some schedulers, when it was issued (queue/wbt_lat_usec). What it notes is used; for disks for
  * which it does not note the second, this probe does, by the request's address.
  *
- * Costs 749 instructions a read (6.1), 480 paused; biolatency 1,401, or 2,004 by disk and operation
- * with the queue, as here. The aim, half of the former, is missed by 49. 512 KiB a possible CPU.
+ * Costs 691 instructions a read (6.1), 464 paused; biolatency 1,401, or 2,004 by disk and operation
+ * with the queue, as here. 512 KiB a possible CPU.
  *
  * Cannot see: the wait for a free request (queue/nr_requests) before the allocation; disks without
- * requests (dm, md, zram, brd): what they do shows at the disks below them; merged discards (a
+ * requests (dm, md, zram, brd, multipath of NVMe): what they do shows at the disks below them, and for
+ * zram and brd there is none; merged discards (a
  * merge, but of no tracepoint); the first request of a disk, if it was under way when the probe was
  * loaded, is in the rest. Up to 15 characters tell disks apart. From 6.9 on the kernel reads the
  * clock once for requests that are submitted together, so their queue includes the time to the
@@ -53,8 +54,8 @@
 #include "slots.bpf.h"
 #include "since.bpf.h"
 
-PROBE("io default",
-      "block I/O: time in queue and device, sizes, queue depth, by disk and operation");
+PROBE("io default", "block I/O (not of dm, md, zram): time in queue and device, sizes, depth, by "
+		    "disk, operation");
 
 enum op {
 	OP_READ, /* these four are the kernel's numbers */
@@ -70,13 +71,6 @@ enum op {
 };
 
 #define REQ_OP_WRITE_ZEROES 9 /* on all kernels; WRITE_SAME and ZONE_APPEND share a number */
-
-enum stage {
-	STAGE_QUEUE,
-	STAGE_DEVICE,
-	STAGE_TOTAL,
-	STAGES,
-};
 
 #ifdef ERRNO
 #define COMPLETE_PROTO PROTO("void (struct request *, int, unsigned int)")
@@ -156,17 +150,24 @@ struct {
 struct row {
 	struct seen seen;
 	struct whose whose;
-	enum stage stage;
+	u32 pad;
 	nsec_hist_t delay;
 };
 
-/* A row for each stage of each of these. */
+struct stages {
+	struct row queue;
+	struct row device;
+	struct row total;
+};
+
+/* The stages of each of these: together, so that one find does for all. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, SERIES *STAGES);
+	__uint(max_entries, SERIES);
 	__type(key, u32);
-	__type(value, struct row);
-} latency SEC(".maps") STAGED HELP("time of requests in each stage, by disk and operation");
+	__type(value, struct stages);
+} latency SEC(".maps") LABEL("stage") STAGED
+	HELP("time of requests in each stage, by disk and operation");
 
 PLACES(series, SERIES - 1);
 CLAIMS(series_claims, SERIES);
@@ -181,13 +182,15 @@ static __always_inline struct gendisk *disk_of(struct request *rq)
 	return rq->q->disk;
 }
 
+/* The name, of which few disks need the second half, mixed. */
 static __always_inline u64 disk_owner(struct gendisk *gendisk)
 {
 	const u64 *name = (const u64 *)gendisk->disk_name;
-	u64 owner = name[0] * 0x9e3779b97f4a7c15ULL ^ name[1];
+	u64 first = name[0], owner = first * 0x9e3779b97f4a7c15ULL;
 
-	owner ^= owner >> 32;
-	return owner * 0x9e3779b97f4a7c15ULL;
+	if (first >> 56)
+		owner ^= name[1];
+	return owner ^ owner >> 32;
 }
 
 static __noinline int disk_make(struct gendisk *gendisk)
@@ -272,20 +275,14 @@ static __always_inline struct io *io_at(const struct place *place)
 	return row;
 }
 
-static __always_inline void record(const struct place *place, u32 stage, u64 from, u64 to)
+static __always_inline void record(struct row *row, const struct place *place, u64 from, u64 to)
 {
-	u32 at = place->series * STAGES + stage;
-	struct row *row = bpf_map_lookup_elem(&latency, &at);
-
-	if (!row)
-		return;
 	if (to < from) {
 		LOSE(backwards);
 		return;
 	}
 	if (!row->seen.row) {
 		name(&row->whose, place);
-		row->stage = stage;
 		row->seen.row = 1;
 	}
 	hist_add(&row->delay, hist_slot(to - from), to - from);
@@ -311,7 +308,7 @@ static __always_inline u32 part_of(struct request *rq, u32 op)
 	return rq->nr_phys_segments ? PART_WHOLE : PART_WAIT;
 }
 
-/* 0: that is not known. */
+/* When it was issued; 0: that is not known. */
 static __always_inline u64 issued_at(struct request *rq, struct disk *disk, u64 allocated)
 {
 	u64 noted = rq->io_start_time_ns;
@@ -327,8 +324,8 @@ static __always_inline u64 issued_at(struct request *rq, struct disk *disk, u64 
 	return noted == SINCE_LOST || noted < allocated ? 0 : noted;
 }
 
-static __always_inline void record_data(struct request *rq, const struct place *place,
-					u64 allocated, u64 now)
+static __always_inline void record_data(struct request *rq, struct stages *stages,
+					const struct place *place, u64 allocated, u64 now)
 {
 	u64 issued = issued_at(rq, place->disk, allocated);
 
@@ -337,40 +334,46 @@ static __always_inline void record_data(struct request *rq, const struct place *
 		return;
 	}
 	if (allocated)
-		record(place, STAGE_QUEUE, allocated, issued);
-	record(place, STAGE_DEVICE, issued, now);
+		record(&stages->queue, place, allocated, issued);
+	record(&stages->device, place, issued, now);
 }
 
-/* Its completion is seen too, because that program was attached before this one. */
-static __always_inline bool in_depth(const struct disk *disk, const struct request *rq)
+static __always_inline void record_all(struct request *rq, const struct place *place, u32 part,
+				       u64 allocated)
 {
-	return disk && rq->start_time_ns >= disk->state.since;
-}
+	u32 at = place->series;
+	struct stages *stages = bpf_map_lookup_elem(&latency, &at);
+	u64 now = bpf_ktime_get_ns();
 
-static __always_inline void leave(struct disk *disk, struct request *rq)
-{
-	if (rq->state != MQ_RQ_IDLE && in_depth(disk, rq))
-		__sync_fetch_and_add(&disk->depth, -1);
-}
-
-static __always_inline void record_all(struct request *rq, const struct place *place, u32 part)
-{
-	u64 allocated = rq->start_time_ns, now = bpf_ktime_get_ns();
-
+	if (!stages)
+		return;
 	if (part == PART_ALL || part == PART_DATA)
-		record_data(rq, place, allocated, now);
+		record_data(rq, stages, place, allocated, now);
 	if (part == PART_DATA)
 		return;
 	if (allocated)
-		record(place, STAGE_TOTAL, allocated, now);
+		record(&stages->total, place, allocated, now);
 	else
 		LOSE(untimed);
+}
+
+/* Its completion is seen too, because that program was attached before this one. */
+static __always_inline bool in_depth(const struct disk *disk, u64 allocated)
+{
+	return allocated >= disk->state.since;
+}
+
+static __always_inline void leave(struct disk *disk, u64 allocated)
+{
+	if (disk && in_depth(disk, allocated))
+		__sync_fetch_and_add(&disk->depth, -1);
 }
 
 static __always_inline int completed(struct request *rq, bool failed, u32 bytes)
 {
 	struct gendisk *gendisk = disk_of(rq);
 	u32 op = op_of(rq->cmd_flags), part = part_of(rq, op);
+	u64 allocated = rq->start_time_ns;
 	bool last = bytes >= rq->__data_len;
 	struct place place;
 	struct io *io;
@@ -378,8 +381,10 @@ static __always_inline int completed(struct request *rq, bool failed, u32 bytes)
 	if (!gendisk)
 		return 0;
 	place = place_of(gendisk, part == PART_WAIT ? OP_FLUSH_WAIT : op);
-	if (last && part != PART_WHOLE)
-		leave(place.disk, rq);
+	/* One that fails, or only waits for a flush, may never have been issued. */
+	if (last && part != PART_WHOLE &&
+	    !((failed || part == PART_WAIT) && rq->state == MQ_RQ_IDLE))
+		leave(place.disk, allocated);
 	io = config.paused ? NULL : io_at(&place);
 	if (!io)
 		return 0;
@@ -393,7 +398,7 @@ static __always_inline int completed(struct request *rq, bool failed, u32 bytes)
 		LOSE(table_full);
 	if (part != PART_WHOLE)
 		hist_add(&io->size, hist_slot(bytes), bytes);
-	record_all(rq, &place, part);
+	record_all(rq, &place, part, allocated);
 	return 0;
 }
 
@@ -414,7 +419,8 @@ int BPF_PROG(block_rq_requeue, struct request *rq)
 
 	if (!disk)
 		return 0;
-	leave(disk, rq);
+	if (rq->state != MQ_RQ_IDLE)
+		leave(disk, rq->start_time_ns);
 	if (!config.paused)
 		__sync_fetch_and_add(&disk->requeues, 1);
 	return 0;
@@ -481,7 +487,7 @@ int BPF_PROG(block_rq_issue, struct request *rq)
 	}
 	if (!disk)
 		return 0;
-	if (in_depth(disk, rq)) {
+	if (in_depth(disk, rq->start_time_ns)) {
 		__sync_fetch_and_add(&disk->depth, 1);
 		if (disk->depth > disk->depth_max)
 			disk->depth_max = disk->depth;

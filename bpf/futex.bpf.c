@@ -7,8 +7,9 @@
  * waited there (woken, timed out or interrupted), how often the value had changed before they
  * could wait (`again`), how often somebody woke there, and how many that were.
  *
- * Hooks: futex_wait (up to 6.6) or __futex_wait, futex_lock_pi, futex_wake; nothing runs in
- * other system calls.
+ * Hooks: futex_wait (up to 6.6) or __futex_wait, futex_lock_pi, futex_wake, and from 5.16 on
+ * futex_wait_multiple and futex_wait_requeue_pi; nothing runs in other system calls. Who waits at
+ * several (futex_waitv) has waited at the one that woke it, or else at the first.
  *
  * Costs, in the programs alone (bpf_stats under icount, 6.1): 1,560 instructions a wait, 530 a
  * wake. Memory: 3.7 MiB with two processors.
@@ -16,17 +17,17 @@
  * A row that was not used for 10 s gives its place to another that needs one; what it counted
  * goes to the rest. So processes that have exited are forgotten, but not what they counted.
  *
- * Cannot see: futex_waitv, and the waits of FUTEX_WAIT_REQUEUE_PI; that a waiter was moved to
- * another address (FUTEX_REQUEUE): its wait is counted where it began. A PI lock has waits and
- * no wakes. A lock in memory that processes share has a row in each of them, a wake is in that
+ * Cannot see: before 5.16, the waits of FUTEX_WAIT_REQUEUE_PI; wakes by FUTEX_WAKE_OP and FUTEX_REQUEUE, and that the latter moved a waiter to
+ * another address: its wait is counted where it began. A PI lock has waits and no wakes. A lock in memory that processes share has a row in each of them, a wake is in that
  * of the waker.
  *
  * 5.10 does not let a program see the address that it is called with. There it is taken from
  * the registers that the system call was made with, on x86-64 and for processes of 64 bits.
  *
  * Variants, the better first:
- * variant pop     -DINNER_WAIT -DWAKE_POP
- * variant inner   -DINNER_WAIT
+ * variant pop     -DINNER_WAIT -DWAITV -DWAKE_POP
+ * variant inner   -DINNER_WAIT -DWAITV
+ * variant waitv   -DWAITV
  * variant outer
  * variant regs    -DREGS
  */
@@ -415,6 +416,44 @@ int BPF_PROG(futex_lock_pi_end, u32 *address, u32 flags, void *timeout, int tryl
 {
 	return wait_end(ADDRESS(address), ret);
 }
+
+#ifdef WAITV
+SEC("fentry/futex_wait_requeue_pi")
+PROTO("int (u32 *, unsigned int, u32, ktime_t *, u32, u32 *)")
+int BPF_PROG(futex_wait_pi_begin)
+{
+	return wait_begin();
+}
+
+SEC("fexit/futex_wait_requeue_pi")
+PROTO("int (u32 *, unsigned int, u32, ktime_t *, u32, u32 *)")
+int BPF_PROG(futex_wait_pi_end, u32 *address, u32 flags, u32 value, void *timeout, u32 bits,
+	     u32 *lock, int ret)
+{
+	return wait_end(ADDRESS(address), ret);
+}
+
+SEC("fentry/futex_wait_multiple")
+PROTO("int (struct futex_vector *, unsigned int, struct hrtimer_sleeper *)")
+int BPF_PROG(futex_waitv_begin)
+{
+	return wait_begin();
+}
+
+/* What is returned is the number of the one that woke the thread. */
+SEC("fexit/futex_wait_multiple")
+PROTO("int (struct futex_vector *, unsigned int, struct hrtimer_sleeper *)")
+int BPF_PROG(futex_waitv_end, void *vector, u32 count, void *timeout, int ret)
+{
+	struct futex_vector *at = NULL;
+
+	/* As a number, which can be calculated with. */
+	bpf_probe_read_kernel(&at, sizeof(at), ctx);
+	if (ret > 0)
+		at = (void *)at + ret * bpf_core_type_size(struct futex_vector);
+	return wait_end(BPF_CORE_READ(at, w.uaddr), ret > 0 ? 0 : ret);
+}
+#endif
 
 #ifdef WAKE_POP
 SEC("fexit/futex_wake")

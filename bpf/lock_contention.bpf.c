@@ -21,7 +21,10 @@
  *
  * Cannot see: waits that the kernel does not announce, which are those that spin for a rwsem
  * and get it without sleeping, and those of the first in line for a spin lock (by its pending
- * bit; on virtual machines with paravirtual spin locks there are none of these). With a filter
+ * bit; on virtual machines with paravirtual spin locks there are none of these); who waits for
+ * a PI futex (probe futex); from 6.8 on, the writer of a percpu_rwsem that waits for its readers
+ * and not for another writer. (Of rtmutexes no wait of a known time was had: outside of realtime
+ * kernels little but I2C uses them.) With a filter
  * on pid or cgroup, what spins in an interrupt is taken for whom it hits. A lock that is taken
  * through a small function of its user has that as call site (raw_spin_rq_lock_nested,
  * console_lock).
@@ -29,7 +32,8 @@
  * Before there were those tracepoints (5.10), slow-path functions of the locks that sleep are
  * hooked. Nothing is ever attached to functions of spin locks, so the spinning kinds are
  * missing there, and rtmutex; and a wait is all of the slow path, with spinning in it, even
- * where the lock was free again at once.
+ * where the lock was free again at once. From 5.11 on these functions have other prototypes: up to
+ * 5.18 there is no variant.
  *
  * Variants, the better first:
  * variant tracepoint

@@ -10,8 +10,8 @@
  *   reclaim   a process frees pages itself because the machine has too few (direct reclaim)
  *   memcg     the same because its cgroup is at its limit or above memory.high
  *
- * A row of procs has all that the process did, for itself or for others: `pages_in` with what was
- * read ahead, `pages_out` what its reclaim (or kswapd, which has a row) wrote. Pages are those of
+ * A row of procs has all that the process did, for itself or for others: `in` with what was
+ * read ahead, `out` what its reclaim (or kswapd, which has a row) wrote. Pages are those of
  * pswpin and pswpout in /proc/vmstat, and those read that zswap had or that were all zero.
  *
  * Hooks: do_swap_page, swap_readpage (swap_read_folio), __swap_writepage, migration_entry_wait, and the
@@ -35,6 +35,11 @@ struct span {
 	nsec_t time;
 };
 
+struct amount {
+	count_t pages;
+	bytes_t bytes;
+};
+
 /* The spans in the order of enum what. */
 #define PROC_STATS                                                                                 \
 	struct span read;                                                                          \
@@ -42,8 +47,8 @@ struct span {
 	struct span write;                                                                         \
 	struct span reclaim;                                                                       \
 	struct span memcg_reclaim;                                                                 \
-	count_t pages_in;                                                                          \
-	count_t pages_out
+	struct amount in;                                                                          \
+	struct amount out
 
 #define LOSSES                                                                                     \
 	PROC_LOSSES;                                                                               \
@@ -62,6 +67,8 @@ struct span {
 #include "attempt.bpf.h"
 #include "threads.bpf.h"
 #include "folio.bpf.h"
+
+#define PAGE_SHIFT 12
 
 PROBE("mem default", "swapping in and out, and time spent making room in memory");
 
@@ -97,8 +104,8 @@ struct {
 	HELP("how long faults took that read or found their page, writes, reclaim");
 
 struct moved {
-	count_t in;
-	count_t out;
+	struct amount in;
+	struct amount out;
 };
 
 struct {
@@ -106,7 +113,7 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, struct moved);
-} pages SEC(".maps") LABEL("direction") HELP("pages read from swap and written to it");
+} pages SEC(".maps") LABEL("direction") HELP("what was read from swap and written to it");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -222,6 +229,12 @@ static __always_inline struct moved *moved_here(void)
 	return bpf_map_lookup_elem(&pages, &key);
 }
 
+static __always_inline void amount_add(struct amount *amount, u64 pages)
+{
+	__sync_fetch_and_add(&amount->pages, pages);
+	__sync_fetch_and_add(&amount->bytes, pages << PAGE_SHIFT);
+}
+
 static __always_inline int page_read(const void *folio)
 {
 	struct thread *thread = begun();
@@ -233,9 +246,9 @@ static __always_inline int page_read(const void *folio)
 	if (thread)
 		thread->has_read = 1;
 	stats = stats_of_current();
-	__sync_fetch_and_add(&moved->in, folio_pages(folio));
+	amount_add(&moved->in, folio_pages(folio));
 	if (stats)
-		__sync_fetch_and_add(&stats->pages_in, folio_pages(folio));
+		amount_add(&stats->in, folio_pages(folio));
 	return 0;
 }
 
@@ -280,9 +293,9 @@ int BPF_PROG(write_begin, void *folio)
 	if (!thread || !moved)
 		return 0;
 	stats = stats_of_current();
-	__sync_fetch_and_add(&moved->out, folio_pages(folio));
+	amount_add(&moved->out, folio_pages(folio));
 	if (stats)
-		__sync_fetch_and_add(&stats->pages_out, folio_pages(folio));
+		amount_add(&stats->out, folio_pages(folio));
 	thread->writes = bpf_ktime_get_ns();
 	return 0;
 }

@@ -4,6 +4,7 @@
 
 #include "pinscope.bpf.h"
 
+/* By plain loads: the verifier has to know that it is a folio, or a page. */
 static __always_inline unsigned long folio_flags(const void *folio)
 {
 	const struct folio___memdesc *newest = folio;
@@ -11,12 +12,14 @@ static __always_inline unsigned long folio_flags(const void *folio)
 	const struct page *page = folio;
 
 	if (bpf_core_field_exists(newest->flags.f))
-		return BPF_CORE_READ(newest, flags.f);
-	return bpf_core_type_exists(struct folio) ? BPF_CORE_READ(newer, flags)
-						  : BPF_CORE_READ(page, flags);
+		return newest->flags.f;
+	return bpf_core_type_exists(struct folio) ? newer->flags : page->flags;
 }
 
-/* A single page has no number of pages: something else lies there. */
+/*
+ * A single page has no number of pages: something else lies there. (The number by the helper, for
+ * it lies outside of what the verifier takes for a page.)
+ */
 static __always_inline u32 folio_pages(const void *folio)
 {
 	const struct page *second = folio + bpf_core_type_size(struct page);

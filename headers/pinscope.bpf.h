@@ -25,6 +25,8 @@
 #define STAGED		  TAG("staged")
 #define EDGES		  TAG("edges")
 #define INTERNAL	  TAG("internal")
+/* Of a member: behind it stands `name`, the share that the member before it has of both. */
+#define RATIO(name)	  TAG("ratio:" name)
 /* Of a map of perf events: which, as the numbers of perf_event_attr: "TYPE CONFIG". */
 #define COUNTER(event)	  TAG("counter:" event)
 /* For a typedef of u32: its names are those of that enum in the running kernel. */

@@ -182,27 +182,33 @@ static __noinline int proc_make(struct task_struct *task, u32 tgid)
 	return 0;
 }
 
-static __always_inline struct stats *stats_of(struct task_struct *task, u32 tgid)
+static __always_inline struct stats *stats_known(u32 tgid)
 {
 	struct proc *proc = proc_find(tgid);
 
-	if (!proc) {
-		proc_make(task, tgid);
-		proc = proc_find(tgid);
-	}
-	return proc ? proc_stats(proc) : stats_rest();
+	return proc ? proc_stats(proc) : NULL;
+}
+
+static __always_inline struct stats *stats_made(struct task_struct *task, u32 tgid)
+{
+	proc_make(task, tgid);
+	return stats_known(tgid) ?: stats_rest();
 }
 
 /* Of the process that runs. */
 static __always_inline struct stats *stats_of_current(void)
 {
-	return stats_of((void *)bpf_get_current_task(), bpf_get_current_pid_tgid() >> 32);
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+
+	return stats_known(tgid) ?: stats_made((void *)bpf_get_current_task(), tgid);
 }
 
 /* Of a task that the verifier knows. */
 static __always_inline struct stats *stats_of_task(struct task_struct *task)
 {
-	return stats_of(task, task->tgid);
+	u32 tgid = task->tgid;
+
+	return stats_known(tgid) ?: stats_made(task, tgid);
 }
 
 /* A pid that begins anew leaves the row of its last process. */

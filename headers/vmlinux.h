@@ -616,6 +616,14 @@ enum skb_drop_reason {
 
 #ifdef __TARGET_ARCH_x86
 #define THREAD_SIZE    16384
+struct futex_waitv {
+	u64 uaddr;
+};
+
+struct futex_vector {
+	struct futex_waitv w;
+};
+
 #define NR_futex       202
 #define NR_futex_waitv 449
 #define NR_futex_wait  455

@@ -12,7 +12,11 @@
 
 void text_number(struct out *o, const struct column *c, const struct row *row)
 {
-	if (c->unit != UNIT_COUNT)
+	if (c->format == FMT_RATIO && isnan(cell_ratio(c, row)))
+		out_char(o, '-');
+	else if (c->format == FMT_RATIO)
+		out_printf(o, "%.1f%%", 100 * cell_ratio(c, row));
+	else if (c->unit != UNIT_COUNT)
 		print_human(o, cell_number(c, row), c->unit);
 	else if (c->format == FMT_SIGNED)
 		out_s64(o, cell_number(c, row));

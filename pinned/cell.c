@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <math.h>
+
 #include "cell.h"
 #include "ksyms.h"
 #include "units.h"
@@ -67,8 +69,10 @@ void print_label(struct out *o, const struct column *c, const struct row *row, e
 
 void print_field(struct out *o, const struct column *c, const struct row *row)
 {
-	if (c->format == FMT_SIGNED)
+	if (c->format == FMT_RATIO && !isnan(cell_ratio(c, row)))
+		out_real(o, cell_ratio(c, row), 6);
+	else if (c->format == FMT_SIGNED)
 		out_s64(o, cell_number(c, row));
-	else
+	else if (c->format != FMT_RATIO)
 		out_u64(o, cell_number(c, row));
 }

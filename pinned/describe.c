@@ -135,6 +135,15 @@ static enum map_kind classify_value(const struct column *first, unsigned int cou
 	return count == 1 && !first->label && !is_hist(first) ? KIND_COUNTER : KIND_TABLE;
 }
 
+/* What a row is of: the map's value, or each of its members. */
+static u32 row_type(const struct object *o, const char *map, u32 value)
+{
+	const struct btf_type *t = resolved(o->btf, value);
+	bool members = object_tag(o, map, "label:") && t && btf_is_struct(t) && btf_vlen(t);
+
+	return members ? btf_members(t)->type : value;
+}
+
 /* The columns of a map's key and value, and how many rows a value holds. */
 static bool lay_out(struct layout *l, u32 key, u32 value, bool single, struct schema *s)
 {
@@ -169,7 +178,7 @@ enum described describe_map(const struct object *o, const char *map, bool array,
 	value = definition_type(o->btf, definition, "value");
 	if (!key || !value)
 		return MAP_OTHER;
-	s->vacant = array && is_place(o->btf, key, value);
+	s->vacant = array && is_place(o->btf, key, row_type(o, map, value));
 	s->staged = object_tag(o, map, "staged");
 	s->edges = has_tag(o, map, "edges");
 	single = s->vacant || (array && entries == 1);

@@ -43,6 +43,28 @@ u64 cell_number(const struct column *c, const struct row *r)
 	return v;
 }
 
+static bool is_addend(const struct column *c, u32 offset)
+{
+	return c->format == FMT_NUMBER && !c->label && c->size == sizeof(u64) &&
+	       c->offset == offset;
+}
+
+bool ratio_fits(const struct column *columns, unsigned int count)
+{
+	const struct column *ratio = columns + count - 1;
+
+	return count > 2 && is_addend(ratio - 1, ratio->offset) &&
+	       is_addend(ratio - 2, ratio->offset - sizeof(u64));
+}
+
+double cell_ratio(const struct column *c, const struct row *r)
+{
+	const u8 *rest = cell(c, r);
+	double share = load_number(rest - sizeof(u64), sizeof(u64));
+
+	return share / (share + load_number(rest, sizeof(u64)));
+}
+
 struct text cell_text(const struct column *c, const struct row *r)
 {
 	const char *p = (const char *)cell(c, r);
@@ -113,6 +135,8 @@ void column_kind(const struct column *c, char kind[32])
 						   : "text");
 	else if (c->format == FMT_SIGNED)
 		snprintf(kind, 32, "signed%s", unit_suffix(c->unit));
+	else if (c->format == FMT_RATIO)
+		snprintf(kind, 32, "ratio");
 	else if (c->gauge && c->unit == UNIT_COUNT)
 		snprintf(kind, 32, "gauge");
 	else

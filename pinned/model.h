@@ -28,6 +28,7 @@ enum format {
 	FMT_EPOCH,  /* counts the changes of the settings */
 	FMT_HIST,
 	FMT_MINIHIST,
+	FMT_RATIO, /* of the number there and the one before it; has no bytes of its own */
 };
 
 enum unit {
@@ -156,6 +157,10 @@ static inline const u8 *cell(const struct column *c, const struct row *r)
 u64 load_number(const void *p, u32 size);
 void store_number(u8 *p, u32 size, u64 v);
 u64 cell_number(const struct column *c, const struct row *r);
+/* Whether the last of these columns, a ratio, stands behind its two numbers. */
+bool ratio_fits(const struct column *columns, unsigned int count);
+/* The first number's share of both; NaN: there is nothing to share. */
+double cell_ratio(const struct column *c, const struct row *r);
 struct text cell_text(const struct column *c, const struct row *r);
 /* The name of an enumerator; NULL for a value that has none. */
 const char *enum_name(const struct enumeration *e, u64 value);

@@ -61,7 +61,8 @@ void operand_default(const struct schema *s, struct operand *operand)
 
 bool operand_is_number(const struct operand *operand)
 {
-	return operand->stat != STAT_VALUE || operand->column->format <= FMT_PORT;
+	return operand->stat != STAT_VALUE || operand->column->format <= FMT_PORT ||
+	       operand->column->format == FMT_RATIO;
 }
 
 double operand_number(const struct operand *operand, const struct row *row)
@@ -72,6 +73,8 @@ double operand_number(const struct operand *operand, const struct row *row)
 		dist_read(&dist, operand->column, row);
 		return dist_stat(&dist, operand->stat);
 	}
+	if (operand->column->format == FMT_RATIO)
+		return cell_ratio(operand->column, row);
 	if (operand->column->format == FMT_SIGNED)
 		return (s64)cell_number(operand->column, row);
 	return cell_number(operand->column, row);

@@ -266,6 +266,10 @@ static void json_rate(struct out *o, const struct column *c, const struct row *r
 static void json_field(struct out *o, const struct schema *s, const struct column *c,
 		       const struct row *row)
 {
+	if (c->format == FMT_RATIO) {
+		out_real(o, cell_ratio(c, row), 6);
+		return;
+	}
 	if (!is_hist(c)) {
 		print_field(o, c, row);
 		if (s->seconds && !c->gauge)

@@ -92,10 +92,19 @@ static void out_header(struct out *o, const char *name, const char *type)
 	out_printf(o, "# TYPE %s %s\n", name, type);
 }
 
+/* The fields but ratios, which whoever queries makes of counters. NULL: no more. */
+static const struct column *nth_field(const struct schema *s, unsigned int n)
+{
+	for (unsigned int i = 0; i < s->n_fields; i++)
+		if (s->fields[i].format != FMT_RATIO && !n--)
+			return &s->fields[i];
+	return NULL;
+}
+
 static void prom_begin_map(struct print *p)
 {
 	const struct schema *s = p->schema;
-	const struct column *c = &s->fields[p->pass];
+	const struct column *c = nth_field(s, p->pass);
 	struct family *family = xcalloc(1, sizeof(*family));
 	struct out *o = &p->out;
 
@@ -271,7 +280,11 @@ static void prom_begin(struct print *p)
 
 static unsigned int prom_passes(const struct schema *s)
 {
-	return s->n_fields;
+	unsigned int n = 0;
+
+	while (nth_field(s, n))
+		n++;
+	return n;
 }
 
 const struct printer prometheus_printer = {

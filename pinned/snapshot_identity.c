@@ -31,6 +31,7 @@ static const struct kind {
 	{"bytes_hist", FMT_HIST, UNIT_BYTES, false, sizeof(struct hist)},
 	{"count_hist", FMT_HIST, UNIT_COUNT, false, sizeof(struct hist)},
 	{"ns_minihist", FMT_MINIHIST, UNIT_NSEC, false, sizeof(struct minihist)},
+	{"ratio", FMT_RATIO, UNIT_COUNT, true, 0},
 };
 
 static const struct kind *find_kind(const struct snapshot *s, const json_t *value)
@@ -99,8 +100,12 @@ static void read_columns(struct snapshot *s, struct schema *schema, const json_t
 		struct column *c = APPEND(schema->fields, schema->n_fields);
 
 		fill_column(s, schema, c, name, value, PART_VALUE);
-		if (c->format > FMT_SIGNED && !is_hist(c))
+		if (c->format == FMT_RATIO)
+			c->offset -= sizeof(u64);
+		if (c->format > FMT_SIGNED && c->format < FMT_HIST)
 			snapshot_refuse(s, "a field is a label");
+		if (c->format == FMT_RATIO && !ratio_fits(schema->fields, schema->n_fields))
+			snapshot_refuse(s, "a ratio does not follow two numbers");
 	}
 }
 

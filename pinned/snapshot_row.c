@@ -114,6 +114,8 @@ static void read_cell(struct snapshot *s, const struct column *c, const json_t *
 	u64 number;
 
 	switch (c->format) {
+	case FMT_RATIO:
+		break;
 	case FMT_STRING:
 		if (!json_is_string(value))
 			snapshot_refuse(s, "a label is no text");

@@ -65,15 +65,18 @@ const struct btf_type *resolved(const struct btf *btf, u32 id)
 	return t;
 }
 
-/* What follows `prefix` in a tag of a struct or typedef; NULL: it has none. */
-static const char *type_tag(const struct btf *btf, const struct btf_type *t, const char *prefix)
+#define ITSELF -1 /* and none of its members */
+
+/* What follows `prefix` in a tag of a struct, one of its members, or a typedef; NULL: it has none. */
+static const char *type_tag(const struct btf *btf, const struct btf_type *t, int member,
+			    const char *prefix)
 {
 	size_t n = strlen(prefix);
 
 	for (u32 id = 1; id < btf__type_cnt(btf); id++) {
 		const struct btf_type *tag = btf__type_by_id(btf, id);
 
-		if (btf_is_decl_tag(tag) && btf_decl_tag(tag)->component_idx == -1 &&
+		if (btf_is_decl_tag(tag) && btf_decl_tag(tag)->component_idx == member &&
 		    btf__type_by_id(btf, tag->type) == t &&
 		    !strncmp(type_name(btf, tag), prefix, n))
 			return type_name(btf, tag) + n;
@@ -83,7 +86,7 @@ static const char *type_tag(const struct btf *btf, const struct btf_type *t, con
 
 bool is_internal(const struct btf *btf, const struct btf_type *t)
 {
-	const char *rest = type_tag(btf, t, "internal");
+	const char *rest = type_tag(btf, t, ITSELF, "internal");
 
 	return rest && !*rest;
 }
@@ -259,6 +262,23 @@ static bool add_array(struct layout *l, const struct btf_type *t, const char *pa
 	return ok;
 }
 
+static bool add_ratio(struct layout *l, const char *path, u32 offset)
+{
+	struct column *c = add_column(l, path, offset, 0);
+
+	if (!c)
+		return false;
+	c->format = FMT_RATIO;
+	c->gauge = true;
+	return ratio_fits(l->columns, l->count) ||
+	       layout_refuse(l, path, "a ratio follows two numbers of 64 bits");
+}
+
+static char *path_in(const char *path, const char *name)
+{
+	return *path && *name ? xasprintf("%s.%s", path, name) : xstrdup(*path ? path : name);
+}
+
 static bool add_members(struct layout *l, const struct btf_type *t, const char *path, u32 offset,
 			int depth)
 {
@@ -267,6 +287,7 @@ static bool add_members(struct layout *l, const struct btf_type *t, const char *
 
 	for (u32 i = 0; ok && i < btf_vlen(t); i++) {
 		const char *name = string_at(l->btf, m[i].name_off);
+		const char *ratio = type_tag(l->btf, t, i, "ratio:");
 		u32 bits = btf_member_bit_offset(t, i);
 		char *inner;
 
@@ -274,9 +295,13 @@ static bool add_members(struct layout *l, const struct btf_type *t, const char *
 			continue;
 		if (btf_member_bitfield_size(t, i) || bits % 8)
 			return layout_refuse(l, name, "bit fields cannot be printed");
-		inner = *path && *name ? xasprintf("%s.%s", path, name)
-				       : xstrdup(*path ? path : name);
+		inner = path_in(path, name);
 		ok = add_type(l, m[i].type, inner, offset + bits / 8, depth + 1);
+		free(inner);
+		if (!ok || !ratio)
+			continue;
+		inner = path_in(path, ratio);
+		ok = add_ratio(l, inner, offset + bits / 8);
 		free(inner);
 	}
 	return ok;
@@ -286,7 +311,7 @@ static bool add_type(struct layout *l, u32 id, const char *path, u32 offset, int
 {
 	const struct meaning *m = find_meaning(l->btf, id);
 	const struct btf_type *t = resolved(l->btf, id);
-	const char *of_kernel = type_tag(l->btf, btf__type_by_id(l->btf, id), "enum:");
+	const char *of_kernel = type_tag(l->btf, btf__type_by_id(l->btf, id), ITSELF, "enum:");
 	s64 size = btf__resolve_size(l->btf, id);
 
 	if (!t || size < 0 || depth > MAX_DEPTH)

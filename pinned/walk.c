@@ -46,9 +46,10 @@ static bool is_percpu(u32 type)
 
 static void give_row(struct walk *w, const u8 *value)
 {
+	const struct schema *s = w->schema;
 	struct row row = {.part = {w->key, value}};
 
-	if (!w->schema->listed && !w->schema->vacant && row_is_zero(w->schema, &row))
+	if (s->vacant ? !load_number(value, 8) : !s->listed && row_is_zero(s, &row))
 		return;
 	w->rows++;
 	w->fn(w->arg, &row);
@@ -58,8 +59,6 @@ static void give_copy(struct walk *w, const u8 *key, const u8 *value, u32 cpu)
 {
 	const struct schema *s = w->schema;
 
-	if (s->vacant && !load_number(value, 8))
-		return;
 	memcpy(w->key + w->map->key_size, &cpu, sizeof(cpu));
 	for (u32 i = 0; i < s->parts; i++) {
 		memcpy(w->key, s->parts == 1 ? key : (u8 *)&i, w->map->key_size);

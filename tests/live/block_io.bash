@@ -34,10 +34,24 @@ reader() {
 	dd if="/dev/$1" of=/dev/null bs=4k iflag=direct status=none "${@:2}" 3>&-
 }
 
-# look NAME: what the probe and the kernel say now.
+# idle_stats FILE: what the kernel says of all disks; fails if ours has something to do.
+idle_stats() {
+	cat /proc/diskstats >"$1"
+	awk -v disk="$DISK" '$3 == disk { idle = !$12; print } END { exit !idle }' "$1"
+}
+
+# look NAME: what the probe and the kernel say, at a time at which nobody uses the disk: whoever closed
+# it last may have udev look at it.
 look() {
-	"$READER" dump --json block_io | jq -sc --rawfile kernel /proc/diskstats '{rows: map(select(.type == "row")),
-		diskstats: [$kernel | split("\n")[] | [splits(" +") | select(. != "")]]}' >"$BATS_TEST_TMPDIR/$1"
+	wait_for still_look "$BATS_TEST_TMPDIR/$1"
+}
+
+still_look() {
+	local was now
+	was=$(idle_stats "$1.kernel") && "$READER" dump --json block_io >"$1.probe" &&
+		now=$(idle_stats "$1.later") && [[ $was == "$now" ]] || return
+	jq -sc --rawfile kernel "$1.kernel" '{rows: map(select(.type == "row")),
+		diskstats: [$kernel | split("\n")[] | [splits(" +") | select(. != "")]]}' "$1.probe" >"$1"
 }
 
 # judge FILTER: of the looks $before and $after; its results are sentences about what is wrong.

@@ -32,6 +32,7 @@ teardown_file() {
 setup() {
 	load block_io.bash
 	cd "$BATS_TEST_TMPDIR" || return
+	DISK=$B
 }
 
 @test "all requests are in the rows and the rest" {

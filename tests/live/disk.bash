@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# A disk whose requests take a known time.
+# A disk whose requests take a known time, and a file system that can be frozen.
 
 # shellcheck disable=SC2034 # DISK is for the tests
 
@@ -25,4 +25,21 @@ null_up() {
 
 null_down() {
 	[[ ! -d /sys/kernel/config/nullb/nullb0 ]] || rmdir /sys/kernel/config/nullb/nullb0
+}
+
+# frozen_up: a file system of its own in FROZEN.
+frozen_up() {
+	FROZEN=$BATS_TEST_TMPDIR/frozen
+	mkdir "$FROZEN"
+	truncate -s 16M "$FROZEN.img"
+	mkfs.ext4 -q "$FROZEN.img"
+	modprobe -q loop 2>/dev/null || true
+	mount -o loop "$FROZEN.img" "$FROZEN"
+}
+
+frozen_down() {
+	[[ -n ${FROZEN-} ]] || return 0
+	fsfreeze --unfreeze "$FROZEN" 2>/dev/null || true
+	umount "$FROZEN"
+	unset FROZEN
 }

@@ -123,6 +123,28 @@ static void moved(const char *dir)
 	free(ways);
 }
 
+struct lane {
+	u64 used;
+	comm_t comm;
+	u64 hits, misses;
+};
+
+/* In the first value the fast lane is used, with a hit ratio of 3/4; in the second the slow one, of nothing. */
+static void lanes(const char *dir)
+{
+	struct lane *lanes = calloc(2 * cpus, sizeof(*lanes));
+	u32 key = 0;
+
+	for (int cpu = 0; cpu < cpus; cpu++)
+		lanes[2 * cpu] = (struct lane){1, {"a"}, 3, 1};
+	put(dir, "lanes", &key, lanes);
+	memset(lanes, 0, 2 * cpus * sizeof(*lanes));
+	lanes[1] = (struct lane){1, {"b"}, 0, 0};
+	key = 1;
+	put(dir, "lanes", &key, lanes);
+	free(lanes);
+}
+
 static void counters(const char *dir)
 {
 	u64 *counts = calloc(cpus, sizeof(*counts));
@@ -144,6 +166,7 @@ int main(int argc, char **argv)
 	connections(argv[1]);
 	latency(argv[1]);
 	moved(argv[1]);
+	lanes(argv[1]);
 	counters(argv[1]);
 	printf("%d\n", cpus);
 	return 0;

@@ -18,7 +18,7 @@ settings() {
 	"$READER" set futex "$@" >/dev/null
 }
 
-# play ROUNDS MS: leaves its two lines in `known` and KNOWN, its process in PID. Its futexes are at the
+# play ROUNDS MS: leaves its lines in `known` and KNOWN, its process in PID. Its futexes are at the
 # same addresses each time.
 # shellcheck disable=SC2034 # KNOWN is for the tests
 play() {

@@ -2,10 +2,11 @@
 /*
  * futex ROUNDS MS: two threads hand a futex to and fro; a thread that waits is seen to sleep for MS
  * milliseconds before the other wakes it. Then as many waits that time out after MS, that a
- * signal interrupts, that find another value, and wakes of nobody; and waits for a PI futex that
- * the other holds.
+ * signal interrupts, that find another value, and wakes of nobody; waits for a PI futex that
+ * the other holds. Where there is futex_waitv (from 5.16 on), waits at a futex from which the other
+ * moves them to a PI futex that is free, and waits at two, of which the second wakes.
  *
- * Prints for both futexes: ADDRESS WAITS LEAST MOST TIMEOUTS INTERRUPTED AGAIN WAKES WOKEN, times
+ * Prints for each futex: ADDRESS WAITS LEAST MOST TIMEOUTS INTERRUPTED AGAIN WAKES WOKEN, times
  * in ns: the least is from when the thread was seen to sleep, the most is what its system call took.
  */
 #include <err.h>
@@ -28,8 +29,8 @@ struct count {
 	uint64_t waits, least, most, timeouts, interrupted, again, wakes, woken;
 };
 
-static uint32_t turn, pi; /* the futexes; whose turn it is */
-static struct count at_turn, at_pi;
+static uint32_t turn, pi, condition, moved_to, first, second; /* the futexes; whose turn it is */
+static struct count at_turn, at_pi, at_condition, at_second;
 static long rounds, ms;
 static volatile int tids[2];
 static pthread_barrier_t step;
@@ -112,6 +113,62 @@ static void play(uint32_t me)
 	}
 }
 
+static long requeue_wait(void)
+{
+	return syscall(SYS_futex, &condition, FUTEX_WAIT_REQUEUE_PI_PRIVATE, 0, NULL, &moved_to, 0)
+		       ?: futex(&moved_to, FUTEX_UNLOCK_PI, 0, NULL);
+}
+
+static long requeue(void)
+{
+	return syscall(SYS_futex, &condition, FUTEX_CMP_REQUEUE_PI_PRIVATE, 1, 0, &moved_to, 0) !=
+	       1;
+}
+
+static long wait_at_two(void)
+{
+	struct futex_waitv both[] = {
+		{.uaddr = (uintptr_t)&first, .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG},
+		{.uaddr = (uintptr_t)&second, .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG}};
+
+	return syscall(SYS_futex_waitv, both, 2, 0, NULL, CLOCK_MONOTONIC) != 1;
+}
+
+static long wake_second(void)
+{
+	at_second.wakes++;
+	at_second.woken++;
+	return futex(&second, FUTEX_WAKE, 1, NULL) != 1;
+}
+
+static int has_waitv(void)
+{
+	return syscall(SYS_futex_waitv, NULL, 0, 0, NULL, 0) && errno != ENOSYS;
+}
+
+static void waits(long (*wait)(void), struct count *count)
+{
+	for (long i = 0; i < rounds; i++) {
+		uint64_t begin = now();
+
+		if (wait())
+			err(1, "wait");
+		count->waits++;
+		count->most += now() - begin;
+		pthread_barrier_wait(&step);
+	}
+}
+
+static void ends(long (*end)(void), struct count *count)
+{
+	for (long i = 0; i < rounds; i++) {
+		let_sleep(tids[1], count);
+		if (end())
+			err(1, "end of a wait");
+		pthread_barrier_wait(&step);
+	}
+}
+
 static void on_signal(int signal)
 {
 	(void)signal;
@@ -141,6 +198,10 @@ static void *other(void *arg)
 		if (futex(&pi, FUTEX_UNLOCK_PI, 0, NULL))
 			err(1, "FUTEX_UNLOCK_PI");
 		pthread_barrier_wait(&step);
+	}
+	if (has_waitv()) {
+		waits(requeue_wait, &at_condition);
+		waits(wait_at_two, &at_second);
 	}
 	return arg;
 }
@@ -198,8 +259,16 @@ int main(int argc, char **argv)
 	}
 	for (long i = 0; i < rounds; i++)
 		hold_pi();
+	if (has_waitv()) {
+		ends(requeue, &at_condition);
+		ends(wake_second, &at_second);
+	}
 	pthread_join(thread, NULL);
 	print(&turn, &at_turn);
 	print(&pi, &at_pi);
+	if (has_waitv()) {
+		print(&condition, &at_condition);
+		print(&second, &at_second);
+	}
 	return 0;
 }

@@ -4,7 +4,7 @@
 # Tasks that wait for locks for known times, and what lock_contention makes of it.
 
 HERE=${BATS_TEST_DIRNAME:-$(dirname "${BASH_SOURCE[0]}")}
-for helper in traffic assert pinscope peer; do
+for helper in traffic assert pinscope peer disk; do
 	# shellcheck source=/dev/null
 	. "$HERE/$helper.bash"
 done
@@ -20,10 +20,11 @@ settings() {
 }
 
 # locks LOCK MS ROUNDS: leaves a line MODE LEAST MOST for each wait in `known`. Nothing else is
-# recorded meanwhile.
+# recorded meanwhile. It works in FROZEN, if there is one.
 locks() {
 	# shellcheck disable=SC2016
-	bash -c '"$1" set lock_contention pid=$$ >/dev/null && shift && exec "$@"' - "$READER" "$LOCKS" "$@" >known
+	bash -c '"$1" set lock_contention pid=$$ >/dev/null && cd "$2" && shift 2 && exec "$@"' - \
+		"$READER" "${FROZEN-.}" "$LOCKS" "$@" >known
 }
 
 # rows FILTER: what was recorded between the dumps `before` and `after`, a row at a time.

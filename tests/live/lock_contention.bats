@@ -29,6 +29,7 @@ setup() {
 
 teardown() {
 	tracer_stop
+	frozen_down
 	settings paused=off pid=0 min_latency=0 min_site=10us sample=1 by_cgroup=off
 }
 
@@ -53,6 +54,28 @@ teardown() {
 	waited rwsem_write 'filename_create'
 	waited rwsem_read 'iterate_dir'
 	balanced
+}
+
+@test "a percpu_rwsem is waited for by who writes to a frozen file system" {
+	frozen_up
+	dump >before
+	locks frozen 20 3
+	dump >after
+	waited percpu_read 'vfs_write'
+}
+
+@test "a percpu_rwsem is waited for by who freezes a file system that is written to" {
+	local release
+	IFS=. read -ra release < <(uname -r)
+	((release[0] * 1000 + ${release[1]%%[^0-9]*} < 6008)) || skip "from 6.8 on the kernel does not announce it"
+	frozen_up
+	settings min_site=0
+	dump >before
+	locks freeze 20 3
+	# It takes three, one after the other; the first is the one that is held.
+	sed -i 'p; s/ .*/ 0 0/p' known
+	dump >after
+	waited percpu_write 'freeze_super'
 }
 
 @test "waits are as many as the kernel's tracer sees, of each kind" {

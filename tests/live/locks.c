@@ -6,6 +6,9 @@
  *   inode    of a file, a rwsem: the holder writes to the file from such a page
  *   dir      of a directory, a rwsem: the holder reads the directory into such a page, as a reader;
  *            a task that makes an entry waits for it as a writer, one that reads behind that one
+ *   frozen   of the file system of the working directory, a percpu_rwsem: the holder freezes it until
+ *            it has such a page; who writes to a file waits as a reader
+ *   freeze   the same: the holder writes to a file there from such a page; who freezes it waits
  *
  * The page comes (userfaultfd) MS milliseconds after the last was seen to sleep; so long at least
  * have they waited. What they saw themselves of their system calls is the most.
@@ -16,8 +19,10 @@
 #include <dirent.h>
 #include <err.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,6 +79,17 @@ static long make_entry(char *buffer)
 	return mkdir(entry, 0700) ?: rmdir(entry);
 }
 
+static long freeze(char *buffer)
+{
+	int fd = open(".", O_RDONLY | O_DIRECTORY);
+	long ret = ioctl(fd, FIFREEZE, 0);
+
+	*buffer = 0;
+	ret |= ioctl(fd, FITHAW, 0);
+	close(fd);
+	return ret;
+}
+
 struct waiter {
 	const char *mode;
 	long (*use)(char *buffer);
@@ -93,13 +109,22 @@ static const struct lock {
 	{"dir",
 	 read_dir,
 	 {{.mode = "rwsem_write", .use = make_entry}, {.mode = "rwsem_read", .use = read_dir}}},
+	{"frozen", freeze, {{.mode = "percpu_read", .use = use_file}}},
+	{"freeze", use_file, {{.mode = "percpu_write", .use = freeze}}},
 };
+
+static bool freezes(const struct lock *lock)
+{
+	return lock->hold == freeze || lock->waiters[0].use == freeze;
+}
 
 static void prepare(const struct lock *lock)
 {
 	if (lock->hold == use_pipe && pipe(fds))
 		err(1, "pipe");
-	if (lock->hold == use_file)
+	if (freezes(lock))
+		fds[0] = open("written", O_CREAT | O_RDWR, 0600);
+	else if (lock->hold == use_file)
 		fds[0] = memfd_create("locks", 0);
 	if (!mkdtemp(directory))
 		err(1, "%s", directory);
@@ -208,7 +233,7 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[1], locks[i].name))
 			lock = &locks[i];
 	if (!lock)
-		errx(2, "usage: locks mutex|inode|dir MS ROUNDS");
+		errx(2, "usage: locks mutex|inode|dir|frozen|freeze MS ROUNDS");
 	prepare(lock);
 	page_prepare();
 	print_wait("free", 0, now() - begin);

@@ -60,6 +60,28 @@ dump() {
 			== ([range(1; $cpus) | [., "in", .]] + [[$cpus - 1, "out", 1]] | sort)' moved
 }
 
+@test "members that are rows may have labels of their own; those not in use are none" {
+	dump --map lanes >lanes
+	jq -e -s --argjson cpus "$CPUS" 'map(select(.type == "row") | [.labels.lane, .labels.comm, .hits])
+		== [["fast", "a", 3 * $cpus], ["slow", "b", 0]]' lanes
+}
+
+@test "a ratio is that of the two numbers before it, null of nothing, sorted and filtered by, in per cent for eyes" {
+	dump --map lanes >lanes
+	jq -e -s '(.[0].probes[0].maps.lanes.fields | to_entries | map([.key, .value]))
+		== [["hits", "count"], ["misses", "count"], ["hit_ratio", "ratio"]]
+		and (map(select(.type == "row") | .hit_ratio) == [0.75, null])' lanes
+	dump --map lanes --filter 'hit_ratio<0.8' | jq -es 'map(select(.type == "row") | .labels.comm) == ["a"]'
+	dump --map lanes --sort hit_ratio | jq -es 'map(select(.type == "row") | .labels.comm) == ["a", "b"]'
+	"$reader" dump --tsv --map lanes shapes | cut -f 4- >tsv
+	printf 'comm\thits\tmisses\thit_ratio\na\t%d\t%d\t0.750000\nb\t0\t0\t\n' $((3 * CPUS)) "$CPUS" | diff - tsv
+	"$reader" show shapes --map lanes | grep -qE '^ *fast +a +[0-9]+ +[0-9]+ +75.0%$'
+	"$reader" show shapes --map lanes | grep -qE '^ *slow +b +0 +0 +-$'
+	"$reader" dump --prom --map lanes shapes >prom
+	grep -q '^pinscope_shapes_lanes_misses_total{' prom
+	run ! grep -q ratio prom
+}
+
 @test "dump adds up per-CPU histograms over all possible CPUs" {
 	dump | holds 'select(.map == "latency" and .labels.role == "client") |
 		.count == 2 * '"$CPUS"' + 1 and .sum_ns == 2000 * '"$CPUS"' + 5000 and

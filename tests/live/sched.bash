@@ -65,23 +65,6 @@ blocked() {
 	[[ $(sed 's/.*) //; s/ .*//' "/proc/$1/stat") == D ]]
 }
 
-# frozen_up: a file system of its own in FROZEN.
-frozen_up() {
-	FROZEN=$BATS_TEST_TMPDIR/frozen
-	mkdir "$FROZEN"
-	truncate -s 16M "$FROZEN.img"
-	mkfs.ext4 -q "$FROZEN.img"
-	modprobe loop
-	mount -o loop "$FROZEN.img" "$FROZEN"
-}
-
-frozen_down() {
-	[[ -n ${FROZEN-} ]] || return 0
-	fsfreeze --unfreeze "$FROZEN" 2>/dev/null || true
-	umount "$FROZEN"
-	unset FROZEN
-}
-
 # work KIND...: waits for `work_go`; its pid is WORKER.
 work() {
 	BEFORE=$(now_ns)

@@ -16,7 +16,7 @@ TRACERS=/sys/kernel/tracing/instances
 # swap_zram: on a disk that is read and written at once.
 swap_zram() {
 	modprobe -q zram 2>/dev/null || skip "no zram in this kernel"
-	echo 64M >/sys/block/zram0/disksize
+	echo 256M >/sys/block/zram0/disksize
 	swap_on /dev/zram0
 }
 
@@ -42,22 +42,33 @@ dump() {
 	"$READER" dump --json swap
 }
 
-# said: of the dump, {procs: all of them together, in, out, kswapd, PID: its row}.
+# said: of the dump, {all: all procs together, in, out: pages, bytes, kswapd, PID: its row}.
 said() {
 	dump | jq -cs '
 		def sum: map(select(.map == "procs" or .map == "rest")) | [.[] | paths(numbers) as $p | {p: $p, n: getpath($p)}
 			| select(.p[0] != "labels")] | reduce .[] as $x ({}; setpath($x.p; getpath($x.p) + $x.n));
-		{all: sum, in: map(select(.labels.direction == "in"))[0].count,
-			out: map(select(.labels.direction == "out"))[0].count,
+		{all: sum, in: map(select(.labels.direction == "in"))[0].pages,
+			out: map(select(.labels.direction == "out"))[0].pages,
+			bytes: (map(select(.map == "pages").bytes) | add),
 			kswapd: (map(select(.map == "kswapd"))[0].count // 0),
 			time: (map(select(.map == "time") | {key: .labels.what, value: .}) | from_entries)}
 		+ (map(select(.map == "procs" and .labels.state == "alive") | {key: "\(.labels.pid)", value: .}) | from_entries)'
 }
 
-# kernel: {in, out, major}: its own counts.
+# kernel: {in, out, major, stalls}: its own counts; stalls are direct reclaims.
 kernel() {
-	printf '{"in": %d, "out": %d, "major": %d}\n' "$(vmstat pswpin)" "$(vmstat pswpout)" \
-		"$(vmstat pgmajfault)"
+	awk '{ n[$1] = $2 } $1 ~ /^allocstall_/ { stalls += $2 }
+		END { printf "{\"in\": %d, \"out\": %d, \"major\": %d, \"stalls\": %d}\n",
+			n["pswpin"], n["pswpout"], n["pgmajfault"], stalls }' /proc/vmstat
+}
+
+# fault_short: the faulter takes more memory at once than kswapd, for which there is too little free, finds.
+fault_short() {
+	local was
+	was=$(</proc/sys/vm/min_free_kbytes)
+	awk '$1 == "MemFree:" { print $2 + 8192 }' /proc/meminfo >/proc/sys/vm/min_free_kbytes
+	fault hold 16384
+	echo "$was" >/proc/sys/vm/min_free_kbytes
 }
 
 # during COMMAND...: leaves `before` and `after` it, of the probe and of the kernel.

@@ -45,6 +45,21 @@ diff_json() {
 	says 0 'gone: 1 row'
 }
 
+# ratio HITS MISSES: a row with their ratio.
+ratio() {
+	printf '{"type":"row","probe":"p","map":"m","labels":{"peer":"::1","comm":"x"},"hits":%s,"misses":%s,"hit_ratio":null}' "$@"
+}
+
+@test "the ratio of a difference is that of the interval" {
+	fields='"hits":"count","misses":"count","hit_ratio":"ratio"' snapshot a 100 "$(ratio 10 10)"
+	fields='"hits":"count","misses":"count","hit_ratio":"ratio"' snapshot b 110 "$(ratio 40 20)"
+	diff_json a b | holds 'select(.type == "row") | .hits == 30 and .misses == 10 and .hit_ratio == 0.75
+		and (has("hit_ratio_per_s") | not)'
+	fields='"hits":"count","hit_ratio":"ratio"' snapshot b 110
+	run "$reader" diff a b
+	says 4 'a ratio does not follow two numbers'
+}
+
 @test "diff of a snapshot in which another label changed still finds the row" {
 	snapshot c 120 "$(row 10.0.0.1 31 5000 70 9600 5000 '[1023,3],[1535,3],[5119,1]' other)"
 	diff_json b c | holds 'select(.type == "row") | .labels.comm == "other" and .count == 1'
