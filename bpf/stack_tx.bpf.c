@@ -33,7 +33,7 @@
  * Cannot see: segments that the stack itself cuts (an interface without TSO, tbf), netem's copies
  * and fragments but the first: to the kernel they are new packets, so they are untimed or other. A
  * packet that a busy driver refused is untimed when it is given again. What a driver frees by
- * kfree_skb has no completion. A new name of an interface that has been seen. Rows of what is gone stay.
+ * kfree_skb has no completion. An interface with the number of one that is gone is under its name.
  *
  * Variants, the better first:
  * variant sendpage   -DSENDPAGE
