@@ -29,7 +29,7 @@
  *
  * Cannot see: the socket stage of what was queued out of order, spliced, or read by the kernel
  * itself; drivers that use neither GRO nor netif_rx begin at link; a VLAN's packets count for
- * the device under it; a new name of an interface that has been seen. Rows of what is gone stay. While
+ * the device under it; an interface with the number of one that is gone is under its name. While
  * sampling, a packet that was not chosen and whose place was taken counts as overwritten, too; so
  * does TCP data that was never read and whose place is taken.
  *

@@ -33,7 +33,7 @@
  * Cannot see: segments that the stack itself cuts (an interface without TSO, tbf), netem's copies
  * and fragments but the first: to the kernel they are new packets, so they are untimed or other. A
  * packet that a busy driver refused is untimed when it is given again. What a driver frees by
- * kfree_skb has no completion. A new name of an interface that has been seen. Rows of what is gone stay.
+ * kfree_skb has no completion. An interface with the number of one that is gone is under its name.
  *
  * Variants, the better first:
  * variant sendpage   -DSENDPAGE
@@ -185,10 +185,14 @@ static __always_inline struct writer *writer_take(u64 owner, struct sock *sk)
 	return writer;
 }
 
-/* Whether bytes of the timed write still wait to be sent. */
-static __always_inline bool write_waits(struct writer *writer, struct tcp_sock *tcp)
+/*
+ * Whether bytes of the timed write still wait: it ends among those that are written and not sent. (If
+ * not even that, it was one of another connection, whose socket was here.)
+ */
+static __always_inline bool write_waits(struct writer *writer, struct tcp_sock *tcp, u32 written)
 {
-	return writer->write && writer->end != writer->seq && (s32)(writer->end - tcp->snd_nxt) > 0;
+	return writer->write && writer->end != writer->seq &&
+	       written - writer->end < written - tcp->snd_nxt;
 }
 
 static __always_inline bool writer_sampled(struct writer *writer)
@@ -218,6 +222,7 @@ static __always_inline int tcp_written(struct sock *sk)
 {
 	struct writer *writer;
 	struct tcp_sock *tcp;
+	u32 written;
 
 	if (paused())
 		return 0;
@@ -225,16 +230,17 @@ static __always_inline int tcp_written(struct sock *sk)
 	writer = writer_take((u64)sk, sk);
 	if (!tcp)
 		return 0;
+	written = tcp->write_seq;
 	writer->seen = true;
 	if (writer->last)
-		writer->end = tcp->write_seq;
+		writer->end = written;
 	writer->last = false;
-	if (write_waits(writer, tcp))
+	if (write_waits(writer, tcp, written))
 		return 0;
 	writer->write = 0;
 	if (!is_wanted(writer, sk))
 		return 0;
-	writer->seq = tcp->write_seq;
+	writer->seq = written;
 	writer->last = true;
 	writer->write = bpf_ktime_get_ns();
 	return 0;

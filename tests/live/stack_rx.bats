@@ -209,20 +209,6 @@ teardown() {
 		in:=$(($(snmp b UdpInDatagrams) - in))
 }
 
-@test "an interface with the number of one that is gone has its own name; the same again goes on counting" {
-	local name
-	for name in old new old; do
-		ip link add "$name" index 60 netns "$NET_ID-b" type veth peer name peer netns "$NET_ID-a"
-		ip -n "$NET_ID-a" addr add 10.80.0.1/24 dev peer
-		ip -n "$NET_ID-b" addr add 10.80.0.2/24 dev "$name"
-		ip -n "$NET_ID-a" link set peer up
-		ip -n "$NET_ID-b" link set "$name" up
-		datagrams 5 a b 10.80.0.2 7011
-		ip -n "$NET_ID-b" link del "$name"
-	done
-	judge 'lossless, expect("datagrams"; [10, 5]; [("old", "new") as $name | .ways["\($b) \($name) ipv4 udp"].total.count])'
-}
-
 @test "softirqs that work long on the card's processor move the stage softirq only" {
 	[[ -n ${CARD_b-} ]] || skip "no network cards"
 	(($(nproc) > 1)) || skip "one processor"
