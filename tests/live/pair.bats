@@ -122,7 +122,7 @@ mirrored() {
 	local wrong
 	wrong=$(conns | jq -nr -L "$HERE" --argjson port "${PORT[server]}" --argjson was "$BEFORE" --argjson is "$(kernels)" \
 		--arg states "$1" --argjson drops "[$2, $3]" '
-		include "counters";
+		include "judge";
 		def grew($place; $name): $is[$place].kernel[$name] - $was[$place].kernel[$name];
 		[inputs] | map(select(.role == "client" and .rport == $port))[0] as $c | map(select(.role == "server" and .lport == $port))[0] as $s
 		| expect("ends"; [$c | .local, .remote]; [$s | .remote, .local]),
@@ -190,7 +190,7 @@ dropped() {
 	"$READER" dump --json --map conns tcp_latency >"$BATS_TEST_TMPDIR/latency"
 	wrong=$(conns | jq -nr -L "$HERE" --argjson port "${PORT[server]}" --slurpfile dump "$BATS_TEST_TMPDIR/latency" \
 		--slurpfile client "$(result client)" --slurpfile server "$(result server)" '
-		include "counters";
+		include "judge";
 		def mean: .sum_ns / .count;
 		# Some ns: the clocks of a probe and of a process, while the kernel adjusts time.
 		def fits($what; $said; $missed): $said.latency as {$inner, $outer} | between("\($what), number"; 10 - $missed; 10; .count),

@@ -211,11 +211,11 @@ pair() {
 	for signal in TERM KILL; do
 		"$VM/pair" "$KERNEL" "$KERNEL" -- sh -c 'echo up; sleep 1000' >"$BATS_TEST_TMPDIR/out" 3>&- &
 		runner=$! status=0
-		until_true grep -qx up "$BATS_TEST_TMPDIR/out"
+		wait_for grep -qx up "$BATS_TEST_TMPDIR/out"
 		kill "-$signal" "$runner"
 		wait "$runner" || status=$?
 		((status == 128 + $(kill -l "$signal")))
-		until_true rmdir "$TMPDIR" # the guests' runners have ended and cleaned up
+		wait_for rmdir "$TMPDIR" # the guests' runners have ended and cleaned up
 		mkdir "$TMPDIR"
 	done
 }
