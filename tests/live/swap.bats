@@ -31,7 +31,6 @@ teardown_file() {
 
 setup() {
 	load swap.bash
-	MIN_FREE=$(</proc/sys/vm/min_free_kbytes)
 	cd "$BATS_TEST_TMPDIR" || return
 	cgroup_up memory.max=8M
 	faulter_start
@@ -39,7 +38,6 @@ setup() {
 }
 
 teardown() {
-	echo "$MIN_FREE" >/proc/sys/vm/min_free_kbytes
 	traffic_stop
 	tracer_stop peer
 	faulter_stop
@@ -78,15 +76,13 @@ teardown() {
 	shows '$b.out == $a.out and $kb.out > $ka.out and ($b.all // {}) == ($a.all // {})'
 }
 
-# short_of_memory: the kernel has to keep more memory free than there is, so who wants some has to make room.
+# More huge pages are asked for than there is memory: the kernel tries to make room, and gives up.
 short_of_memory() {
-	local free
-	free=$(awk '$1 == "MemFree:" { print $2 }' /proc/meminfo)
-	echo $((free + 16384)) >/proc/sys/vm/min_free_kbytes
-	fault write 500
-	echo "$MIN_FREE" >/proc/sys/vm/min_free_kbytes
+	echo 4096 >/proc/sys/vm/nr_hugepages
+	echo 0 >/proc/sys/vm/nr_hugepages
 }
 
+# bats test_tags=slow
 @test "direct reclaim and wake-ups of kswapd, as the kernel traces them" {
 	local wakes
 	swap_zram
@@ -97,7 +93,7 @@ short_of_memory() {
 	shows "\$b.kswapd - \$a.kswapd == $wakes and $wakes > 0"
 }
 
-# bats test_tags=peer
+# bats test_tags=peer,slow
 @test "drsnoop sees as many direct reclaims, and as long" {
 	local n least most seen us
 	swap_zram
