@@ -25,6 +25,7 @@ teardown_file() {
 
 setup() {
 	load lock_contention.bash
+	[[ $(uname -r) == 6.1.* ]] || skip "which of the callers klockstat shows is known of 6.1"
 	cd "$BATS_TEST_TMPDIR" || return
 }
 

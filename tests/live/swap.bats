@@ -31,7 +31,6 @@ teardown_file() {
 
 setup() {
 	load swap.bash
-	MIN_FREE=$(</proc/sys/vm/min_free_kbytes)
 	cd "$BATS_TEST_TMPDIR" || return
 	cgroup_up memory.max=8M
 	faulter_start
@@ -39,7 +38,6 @@ setup() {
 }
 
 teardown() {
-	echo "$MIN_FREE" >/proc/sys/vm/min_free_kbytes
 	traffic_stop
 	tracer_stop peer
 	faulter_stop
