@@ -433,8 +433,8 @@ __noinline int record_arrival(u32 place, u64 now)
 			break;
 		if (!began)
 			continue;
-		record(rows, stage, began, end);
-		end = began;
+		if (record(rows, stage, began, end))
+			end = began;
 	}
 	packet->start = end;
 	return 0;

@@ -465,18 +465,23 @@ __noinline int record_all(u32 place, u64 now)
 	struct packet *packet = &packets[place % (1 << PACKET_BITS)];
 	u32 rows = packet->rows;
 	u64 until = now;
+	bool timed = false;
 
 	for (u32 stage = STAGES_OF_TOTAL; stage-- > 0;) {
 		u64 since = packet->began[stage];
 
 		if (!since)
 			continue;
-		record(rows, stage, since, until);
-		until = since;
+		if (record(rows, stage, since, until)) {
+			until = since;
+			timed = true;
+		}
 		packet->began[stage] = 0;
 	}
-	if (until != now)
+	if (timed)
 		record(rows, STAGE_TOTAL, until, now);
+	else
+		LOSE(untimed);
 	packet->began[STAGE_FORWARD] = now;
 	return 0;
 }

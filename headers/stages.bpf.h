@@ -88,20 +88,22 @@ static __noinline int row_name(struct row *row, u32 rows, u32 stage)
 	return 0;
 }
 
-static __always_inline void record(u32 rows, u32 stage, u64 since, u64 until)
+/* False: it began after its end (two processors wrote one place), and is nothing but a loss. */
+static __always_inline bool record(u32 rows, u32 stage, u64 since, u64 until)
 {
 	u32 at = rows + stage;
 	struct row *row = bpf_map_lookup_elem(&stages, &at);
 
 	if (!row)
-		return;
+		return true;
 	if (until < since) {
 		LOSE(backwards);
-		return;
+		return false;
 	}
 	if (!row->seen.row)
 		row_name(row, rows, stage);
 	hist_add(&row->delay, hist_slot(until - since), until - since);
+	return true;
 }
 
 /*

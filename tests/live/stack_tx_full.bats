@@ -48,7 +48,7 @@ flood() {
 		least("lost"; 40; $losses.untimed), least("not lost"; 10; count("total")),
 		most("data of which no write is known"; $losses.unwritten;
 			map(select(.labels.kind == "data")) | count("total") - count("socket")),
-		expect("other losses"; 0; $losses.table_full + $losses.backwards)'
+		expect("other losses"; 0; $losses.table_full)' # backwards: two processors wrote one of the 4 places
 }
 
 @test "without a row a packet is in the rest" {
