@@ -47,9 +47,9 @@ struct vector_state {
 } INTERNAL;
 
 struct vector {
-	struct vector_state state;
 	nsec_minihist_t delay;
 	nsec_minihist_t time;
+	struct vector_state state; /* not first: it says nothing about whether there is a row */
 };
 
 /* In the order of the kernel's numbers for them, under the names of /proc/softirqs. */
