@@ -27,6 +27,26 @@ null_down() {
 	[[ ! -d /sys/kernel/config/nullb/nullb0 ]] || rmdir /sys/kernel/config/nullb/nullb0
 }
 
+# busy_up N: a disk of the module scsi_debug, as DISK, that is busy for one request in N. Skips the test where there is none.
+busy_up() {
+	local driver=/sys/bus/pseudo/drivers/scsi_debug
+	{ modprobe -q sd_mod && modprobe -q scsi_debug delay=0; } 2>/dev/null || skip "no scsi_debug on this kernel"
+	wait_for busy_disk
+	DISK=$(busy_disk)
+	udev_done
+	echo "$1" >"$driver/every_nth"
+	echo 0x8000 >"$driver/opts"
+}
+
+busy_disk() {
+	local disk
+	disk=$(compgen -G "/sys/bus/pseudo/drivers/scsi_debug/adapter0/host*/target*/*/block/sd*") && basename "$disk"
+}
+
+busy_down() {
+	modprobe -qr scsi_debug 2>/dev/null || true
+}
+
 # frozen_up: a file system of its own in FROZEN.
 frozen_up() {
 	FROZEN=$BATS_TEST_TMPDIR/frozen
