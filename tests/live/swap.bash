@@ -62,13 +62,24 @@ kernel() {
 			n["pswpin"], n["pswpout"], n["pgmajfault"], stalls }' /proc/vmstat
 }
 
-# fault_short: the faulter takes more memory at once than kswapd, for which there is too little free, finds.
+# fault_short: the faulter takes memory, of which there is too little free, until it wants more than kswapd finds and
+# has to make room itself.
 fault_short() {
-	local was
+	local was stalls try
 	was=$(</proc/sys/vm/min_free_kbytes)
-	awk '$1 == "MemFree:" { print $2 + 8192 }' /proc/meminfo >/proc/sys/vm/min_free_kbytes
-	fault hold 16384
-	echo "$was" >/proc/sys/vm/min_free_kbytes
+	stalls=$(stalls)
+	for try in {1..8}; do
+		awk '$1 == "MemFree:" { print $2 + 8192 }' /proc/meminfo >/proc/sys/vm/min_free_kbytes
+		fault hold 16384
+		echo "$was" >/proc/sys/vm/min_free_kbytes
+		(($(stalls) == stalls)) || return 0
+	done
+	echo "no direct reclaim in $try times" >&2
+	return 1
+}
+
+stalls() {
+	awk '/^allocstall_/ { n += $2 } END { print n }' /proc/vmstat
 }
 
 # during COMMAND...: leaves `before` and `after` it, of the probe and of the kernel.
