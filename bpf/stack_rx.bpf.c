@@ -33,7 +33,7 @@
  * sampling, a packet that was not chosen and whose place was taken counts as overwritten, too; so
  * does TCP data that was never read and whose place is taken.
  *
- * Costs 1,850 instructions a packet with all its stages on the loopback, 1,010 with sample=100,
+ * Costs 1,860 instructions a packet with all its stages on the loopback, 1,010 with sample=100,
  * 830 paused (6.1, a small request and its answer over TCP are two packets; docs/cost.md); four
  * kprobes of bpftrace (tests/bench/stages.bt) take 4,210. Aims missed: 600, and 60 for a packet that is
  * not sampled, for the eight hooks on that way alone are 749 when empty. Six clocks take 290; six
