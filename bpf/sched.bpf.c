@@ -25,7 +25,7 @@
  * scheduler's locks see to one writer at a time. Voluntary and involuntary switches are the kernel's
  * own count.
  *
- * Costs 1,574 instructions a round of a byte through two pipes, which is two switches and two
+ * Costs 1,581 instructions a round of a byte through two pipes, which is two switches and two
  * wakeups (6.1, whole path; runqlat in the same boot 3,168). Before the switches were taken from the
  * kernel's counts it was 1,547, and 1,355 where min_latency keeps all out of the histograms, 662
  * where the pid is another, 388 paused. 5 MiB of kernel memory.
