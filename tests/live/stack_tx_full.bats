@@ -42,13 +42,14 @@ flood() {
 	net_shape a netem delay 100ms limit 100000
 	net_shape b netem delay 1ms limit 100000
 	local -x PROBE=stack_tx_few
+	taskset -cp 0 $$ >/dev/null # two processors that write one place at once lose more than they can say
 	flood
 	judge '.losses as $losses | .series
 		| expect("packets of both interfaces, timed or lost"; $of_a.packets + $of_b.packets; count("total") + $losses.untimed),
 		least("lost"; 40; $losses.untimed), least("not lost"; 10; count("total")),
 		most("data of which no write is known"; $losses.unwritten;
 			map(select(.labels.kind == "data")) | count("total") - count("socket")),
-		expect("other losses"; 0; $losses.table_full)' # backwards: two processors wrote one of the 4 places
+		expect("other losses"; 0; $losses.table_full + $losses.backwards)'
 }
 
 @test "without a row a packet is in the rest" {
