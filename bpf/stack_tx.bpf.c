@@ -34,6 +34,8 @@
  * and fragments but the first: to the kernel they are new packets, so they are untimed or other. A
  * packet that a busy driver refused is untimed when it is given again. What a driver frees by
  * kfree_skb has no completion. An interface with the number of one that is gone is under its name.
+ * Which of two sockets in one place, written on two processors at the same moment, lost its stage
+ * socket: that is not always among the losses.
  *
  * Variants, the better first:
  * variant sendpage   -DSENDPAGE

@@ -91,7 +91,7 @@ teardown() {
 	shows '$b.all.reclaim.count - $a.all.reclaim.count == $b.time.reclaim.count - ($a.time.reclaim.count // 0)'
 }
 
-# It now and then misses some on 7.2, where it has to make room itself: not for each check.
+# It misses some now and then on 7.2, why is not known (it makes room itself, too): not for each check.
 # bats test_tags=peer,slow
 @test "drsnoop sees as many direct reclaims, and as long" {
 	local n least most us
