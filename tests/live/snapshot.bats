@@ -33,6 +33,22 @@ is_whole() {
 	jq -se '.[0].type == "identity" and .[0].probes[0].probe == "load_exec" and length > 1' "$1" >/dev/null
 }
 
+# look_beside PID N [COMMAND...]: the file is whole each time, N times at least and while PID writes N changes, whichever
+# of the two is slower on this machine. Each look has COMMAND before it.
+look_beside() {
+	local pid=$1 n=$2 looks=0
+	shift 2
+	: >>changes
+	while ((looks < n || $(stat -c %s changes) < n)); do
+		kill -0 "$pid"
+		"$@"
+		is_whole file
+		((looks += 1))
+	done
+	touch looked
+	wait "$pid"
+}
+
 # Nothing but what is named is in the directory, hidden files included.
 assert_files() {
 	local dir=$1
@@ -56,10 +72,10 @@ assert_files() {
 }
 
 @test "in a directory each snapshot is a new file, and --keep bounds their number" {
-	local i files
+	local files
 	mkdir dir
 	touch dir/other.ndjson
-	for i in 1 2 3 4; do
+	for _ in 1 2 3 4; do
 		"$PINSCOPE" snapshot dir --keep 2
 	done
 	files=(dir/2*)
@@ -101,17 +117,12 @@ assert_files() {
 
 # bats test_tags=slow
 @test "readers of a file that is replaced always find a whole one" {
-	local i looks=0
 	"$PINSCOPE" snapshot file
-	for ((i = 0; i < 20; i++)); do
+	until [[ -e looked ]]; do
 		"$PINSCOPE" snapshot file
+		printf . >>changes
 	done &
-	while kill -0 $! 2>/dev/null; do
-		is_whole file
-		((looks += 1))
-	done
-	wait $!
-	((looks >= 20))
+	look_beside $! 20
 }
 
 @test "nothing loaded is one sentence and exit status 3" {
@@ -123,17 +134,12 @@ assert_files() {
 
 # bats test_tags=slow
 @test "an upgrade is never seen half way" {
-	local i looks=0 other=$BATS_TEST_TMPDIR/other
+	local other=$BATS_TEST_TMPDIR/other
 	shelf_variation "$other" 1-newer
-	for ((i = 0; i < 3; i++)); do
+	until [[ -e looked ]]; do
 		PINSCOPE_OBJECTS=$other "$PINSCOPE" load load_exec
 		"$PINSCOPE" load load_exec
+		printf .. >>changes
 	done >/dev/null &
-	while kill -0 $! 2>/dev/null; do
-		"$PINSCOPE" snapshot file
-		is_whole file
-		((looks += 1))
-	done
-	wait $!
-	((looks >= 6))
+	look_beside $! 6 "$PINSCOPE" snapshot file
 }
