@@ -52,26 +52,34 @@ teardown() {
 }
 
 @test "pages that a process touches and gives back; sites, orders, processes and totals agree" {
+	local most=5220
 	# By mmap, with MAP_POPULATE, and munmap: less than a huge page each time, and up to three page tables;
 	# a slab now and then comes to it.
-	grown 'mine("pages"), mine("pages_freed"),
-		total("pages"; "bytes") / 4096, sum(rows("orders") | .allocs * pow(2; .order)), sum(rows("procs", "rest").pages),
-		total("slab"; "allocs"), sum(rows("sites").allocs), sum(rows("procs", "rest").slab_allocs),
-		total("slab"; "frees"), sum(rows("sites").frees), sum(rows("procs", "rest").slab_frees),
-		total("slab"; "bytes"), sum(rows("sites").bytes), sum(rows("procs", "rest").slab_bytes),
-		total("pages"; "frees"), sum(rows("orders").frees),
-		sum(rows("orders") | .frees * pow(2; .order)), sum(rows("procs", "rest").pages_freed)' work 'for (1..20) {
-		$p = syscall 9, 0, 256 * 4096, 3, 0x8022, -1, 0;
-		syscall(11, $p, 256 * 4096) == 0 or die; pipe R, W; open F, "<", "/proc/self/stat"; $_ = <F> }'
-	assert_between "allocated" 5120 5220 "${GROWN[0]}"
-	assert_between "freed" 5120 5220 "${GROWN[1]}"
-	agree "pages" "${GROWN[@]:2:3}"
-	agree "allocations" "${GROWN[@]:5:3}"
-	agree "frees" "${GROWN[@]:8:3}"
-	agree "bytes" "${GROWN[@]:11:3}"
-	assert_eq "frees of pages, in all and by order" "${GROWN[14]}" "${GROWN[15]}"
-	assert_eq "pages freed, by order and by process" "${GROWN[16]}" "${GROWN[17]}"
-	assert_between "allocations" 100 10000 "${GROWN[5]}"
+	pages() {
+		grown 'mine("pages"), mine("pages_freed"),
+			total("pages"; "bytes") / 4096, sum(rows("orders") | .allocs * pow(2; .order)), sum(rows("procs", "rest").pages),
+			total("slab"; "allocs"), sum(rows("sites").allocs), sum(rows("procs", "rest").slab_allocs),
+			total("slab"; "frees"), sum(rows("sites").frees), sum(rows("procs", "rest").slab_frees),
+			total("slab"; "bytes"), sum(rows("sites").bytes), sum(rows("procs", "rest").slab_bytes),
+			total("pages"; "frees"), sum(rows("orders").frees),
+			sum(rows("orders") | .frees * pow(2; .order)), sum(rows("procs", "rest").pages_freed)' work 'for (1..20) {
+			$p = syscall 9, 0, 256 * 4096, 3, 0x8022, -1, 0;
+			syscall(11, $p, 256 * 4096) == 0 or die; pipe R, W; open F, "<", "/proc/self/stat"; $_ = <F> }'
+		agree "pages" "${GROWN[@]:2:3}"
+		agree "allocations" "${GROWN[@]:5:3}"
+		agree "frees" "${GROWN[@]:8:3}"
+		agree "bytes" "${GROWN[@]:11:3}"
+		assert_eq "frees of pages, in all and by order" "${GROWN[14]}" "${GROWN[15]}"
+		assert_eq "pages freed, by order and by process" "${GROWN[16]}" "${GROWN[17]}"
+		assert_between "allocations" 100 10000 "${GROWN[5]}"
+	}
+	# What interrupts give back meanwhile is counted, too: on a busy machine that can be more, but not each time.
+	for _ in 1 2 3; do
+		pages
+		((GROWN[0] > most || GROWN[1] > most)) || break
+	done
+	assert_between "allocated" 5120 "$most" "${GROWN[0]}"
+	assert_between "freed" 5120 "$most" "${GROWN[1]}"
 }
 
 # bats test_tags=once

@@ -7,6 +7,8 @@
 
 # shellcheck disable=SC2034 # for the tests
 
+# shellcheck source=tests/live/quick.bash
+. "$BATS_TEST_DIRNAME/quick.bash"
 # shellcheck source=tests/live/wait.bash
 . "$BATS_TEST_DIRNAME/wait.bash"
 REPO=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)

@@ -7,6 +7,8 @@
 # namespace of net.bash (a, b, c or d), or - for this one.
 
 ROOT=${ROOT:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)}
+# shellcheck source=tests/live/quick.bash
+. "$ROOT/tests/live/quick.bash"
 # shellcheck source=tests/live/wait.bash
 . "$ROOT/tests/live/wait.bash"
 TRAFFIC=$ROOT/build/tests/traffic

@@ -3,6 +3,8 @@
 # shellcheck disable=SC2034,SC2154 # some are for the tests, some are from bats
 
 top=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+# shellcheck source=tests/live/quick.bash
+. "$top/tests/live/quick.bash"
 reader=${READER:-$top/build/pinscope-reader}
 
 # check_build NAME [SOURCE of the reader...]: builds tests/unit/NAME.c, prints the program.

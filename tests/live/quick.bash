@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2034 # bats' variables
+#
+# Before each command of a test, bats notes where it stands: a trap of a hundred commands, for which the tests of a guest
+# took three times as long. Where a test failed is known at the failure, too.
+
+bats_error_trap() {
+	bats_check_status_from_trap # first: it looks at $?
+	[[ -z ${BATS_DEBUG_LAST_STACK_TRACE_IS_VALID-} ]] || return 0
+	bats_capture_stack_trace
+	BATS_DEBUG_LAST_STACK_TRACE_IS_VALID=1
+}
+
+trap - DEBUG
+# Nor does it say of others, which come without a failed command (`exit`), what it noted last.
+BATS_DEBUG_LAST_STACK_TRACE=() BATS_DEBUG_LASTLAST_STACK_TRACE=()
