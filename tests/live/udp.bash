@@ -23,6 +23,7 @@ ends() {
 # long_softirqs CPU NAMESPACE: until `traffic_stop` the packets there on lo, one after the other, have to
 # pass a hundred rules a hundred times, on that processor.
 long_softirqs() {
+	local passed
 	{
 		printf '%s\n' 'table ip long {' 'chain rules {'
 		printf 'udp dport %s drop\n' {1..100}
@@ -30,7 +31,14 @@ long_softirqs() {
 		printf 'jump rules # %s\n' {1..100}
 		printf '%s\n' 'drop' '}' '}'
 	} | on "$2" nft -f -
+	passed=$(link_packets "$2" lo rx)
 	background long "$2" taskset -c "$1" "$UDP" c.open=4 c.to=127.0.0.1,65000 c.send=10000000,10
+	wait_for on_lo "$2" $((passed + 10))
+}
+
+# on_lo NAMESPACE N: whether as many packets have passed there on lo.
+on_lo() {
+	(($(link_packets "$1" lo rx) >= $2))
 }
 
 # counters WHEN: the kernel's, of both namespaces.
