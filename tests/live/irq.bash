@@ -57,9 +57,8 @@ rows() {
 		| "\($when) \(.[0]) \(.[1]) \(.[2]) \(.[3].count) \(.[3].sum_ns)"'
 }
 
-# (Of a file that a guest has not in its memory, but asks qemu for.)
 read_blocks() {
-	dd if="$(type -P perl)" of=/dev/null iflag=direct bs=4k count="$1" status=none
+	dd if="$READER" of=/dev/null iflag=direct bs=4k count="$1" status=none
 }
 
 # load_on CPU: requests over lo, and reading past the page cache.
