@@ -31,11 +31,22 @@ result() {
 	echo "$BATS_FILE_TMPDIR/$1.json"
 }
 
+# new_port PLACE: NEW_PORT. In a namespace it is none that was used before, because the rows of what is closed are found by their
+# port, too; here (0) it is any that is free.
+new_port() {
+	local file=$BATS_FILE_TMPDIR/port
+	NEW_PORT=0
+	[[ $1 != - ]] || return 0
+	NEW_PORT=20000
+	[[ ! -e $file ]] || read -r NEW_PORT <"$file"
+	echo $((NEW_PORT += 1)) >"$file"
+}
+
 # serve NAME PLACE ADDR[:PORT] [OPTION...]: returns when it listens, on port ${PORT[NAME]}.
 serve() {
 	local name=$1 where=$2 address=$3 fifo=$BATS_FILE_TMPDIR/$1.ready fd
 	shift 3
-	[[ $address =~ ([^:]|\]):[0-9]+$ ]] || address+=:0
+	[[ $address =~ ([^:]|\]):[0-9]+$ ]] || { new_port "$where" && address+=:$NEW_PORT; }
 	rm -f "$fifo" && mkfifo "$fifo"
 	exec {fd}<>"$fifo"
 	place "$where"
