@@ -23,6 +23,7 @@
  * nowhere; the time of what is under way when the probe is loaded, resumed or set otherwise.
  *
  * Variants, the better first:
+ * variant ctx     -DFOLIO -DCTX
  * variant plug    -DFOLIO -DPLUG
  * variant folio   -DFOLIO
  * variant end_io  -DEND_IO
@@ -252,7 +253,14 @@ static __always_inline int page_read(const void *folio)
 	return 0;
 }
 
-#ifdef FOLIO
+#ifdef CTX
+SEC("fentry/swap_read_folio")
+PROTO("void (struct swap_io_ctx *, struct folio *)")
+int BPF_PROG(swap_read, void *io, struct folio *folio)
+{
+	return page_read(folio);
+}
+#elif defined FOLIO
 SEC("fentry/swap_read_folio")
 PROTO("void (struct folio *)")
 int BPF_PROG(swap_read, struct folio *folio)
@@ -268,7 +276,10 @@ int BPF_PROG(swap_read, struct page *page)
 }
 #endif
 
-#ifdef PLUG
+#ifdef CTX
+#define WRITE_PROTO "void (struct swap_io_ctx *, struct folio *)"
+#define WRITE_ARGS  void *io, void *folio
+#elif defined PLUG
 #define WRITE_PROTO "void (struct folio *, struct swap_iocb **)"
 #define WRITE_ARGS  void *folio, void *arg
 #elif defined FOLIO
@@ -282,9 +293,15 @@ int BPF_PROG(swap_read, struct page *page)
 #define WRITE_ARGS  void *folio, void *arg, int result
 #endif
 
+#ifdef CTX
+#define WRITTEN void *io, void *folio
+#else
+#define WRITTEN void *folio
+#endif
+
 SEC("fentry/__swap_writepage")
 PROTO(WRITE_PROTO)
-int BPF_PROG(write_begin, void *folio)
+int BPF_PROG(write_begin, WRITTEN)
 {
 	struct thread *thread = begin();
 	struct moved *moved = moved_here();
