@@ -37,7 +37,7 @@ teardown() {
 	dump >before
 	locks mutex 20 3
 	dump >after
-	waited mutex '(anon_)?pipe_write'
+	waited mutex '(anon_)?pipe_(write|prefill_and_lock)' # the latter since 7.3
 }
 
 @test "a file's rwsem is waited for as long as another writes to the file" {
