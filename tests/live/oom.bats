@@ -57,6 +57,7 @@ teardown() {
 	before=$(kills memcg)
 	background sleeper - sleep 600
 	sleeper=${SERVER[sleeper]}
+	wait_for grep -qx sleep "/proc/$sleeper/comm" # it was a shell
 	echo 1 >"$CGROUP/memory.oom.group"
 	cgroup_takes "$FAULTER" "$sleeper"
 	dies write 16384
