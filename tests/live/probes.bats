@@ -73,8 +73,8 @@ not_here() {
 	((tables))
 }
 
-# `busy`: in the rest, because the row was just being made. `backwards`: by the kernel's own clocks (6.18 gives a request the time
-# at which its submitter last looked).
+# `busy`: in the rest, because the row was just being made. `backwards`: by the kernel's own times of
+# a request (block_io on a busy 6.18, one in a run of six; why is not known).
 @test "JSON: a kind for every field, no row twice, nothing lost" {
 	"$READER" dump --json >all.json
 	# shellcheck disable=SC2016 # jq's variables
