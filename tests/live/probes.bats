@@ -73,8 +73,8 @@ not_here() {
 	((tables))
 }
 
-# `busy`: in the rest, because the row was just being made. `backwards`: by the kernel's own times of
-# a request (block_io on a busy 6.18, one in a run of six; why is not known).
+# `busy`: in the rest, because the row was just being made. block_io's `backwards`: on a
+# busy 6.18 the kernel's own times of one request ran backwards, in one of six runs; why is not known.
 @test "JSON: a kind for every field, no row twice, nothing lost" {
 	"$READER" dump --json >all.json
 	# shellcheck disable=SC2016 # jq's variables
@@ -85,8 +85,8 @@ not_here() {
 		| ($rows[] | . as $row | $maps[.probe][.map]
 			| select(. == null or (.key - ($row.labels | keys) | length > 0)) | "no kind of a field: \($row)"),
 		($rows | group_by([.probe, .map, key])[] | select(length > 1) | "twice: \(.[0] | {probe, map, labels})"),
-		(.[0].probes[] | .probe as $probe | .losses | del(.busy, .backwards) | to_entries[]
-			| select(.value != 0) | "\($probe) lost \(.value): \(.key)"),
+		(.[0].probes[] | .probe as $probe | .losses | del(.busy) | to_entries[]
+			| select(.value != 0 and [$probe, .key] != ["block_io", "backwards"]) | "\($probe) lost \(.value): \(.key)"),
 		(select($rows == [] or .[-1].type != "end") | "no rows, or no end")' all.json
 }
 

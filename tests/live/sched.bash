@@ -133,7 +133,7 @@ schedstat() {
 }
 
 # near WHAT EXPECTED SWITCHES GOT: clocks are read at other places of a switch (100 us under
-# emulation), and the kernel's own for this is kept by a TSC between two ticks, whose rate guests know roughly (4 % were seen).
+# emulation); besides, 4 % more than the kernel's own were seen once, on a busy machine, why is not known.
 near() {
-	assert_between "$1" $(($2 * 9 / 10 - $3 * 100000)) $(($2 * 11 / 10 + $3 * 100000)) "$4"
+	assert_between "$1" $(($2 * 95 / 100 - $3 * 100000)) $(($2 * 105 / 100 + $3 * 100000)) "$4"
 }

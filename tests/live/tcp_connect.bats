@@ -271,11 +271,9 @@ keep_and_ask() {
 # bats test_tags=once
 @test "tail prints each connect and each accept" {
 	local events=$BATS_TEST_TMPDIR/events
-	run -124 --separate-stderr timeout 2 "$PINSCOPE" tail tcp_connect
-	# shellcheck disable=SC2154 # bats'
-	assert_eq "while there is no stream" "pinscope: no event comes from tcp_connect while its stream is off; turn it on: pinscope set tcp_connect stream=on" "$stderr"
+	timeout 60 "$PINSCOPE" tail tcp_connect >"$events" 2>"$events.said" 3>&- &
+	wait_for grep -qx "pinscope: no event comes from tcp_connect while its stream is off; turn it on: pinscope set tcp_connect stream=on" "$events.said"
 	"$READER" set tcp_connect stream=on
-	timeout 60 "$READER" tail tcp_connect >"$events" 3>&- &
 	serve server b "$ADDR2"
 	ask client a "$ADDR2:${PORT[server]}"
 	run -1 knock a "$ADDR2_6" 1
